@@ -1,0 +1,1 @@
+"""Deploys: how a host gets there. One module a concern; ``site`` holds the order."""

@@ -1,0 +1,84 @@
+"""The whole path of one host, in order: settings, facts, plan, release, and the operations that bring the host there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pyinfra import host, logger
+from pyinfra.api.connectors import get_all_connectors
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.api.state import StateStage
+
+from ..catalog import engine_packages
+from ..errors import Refused
+from ..facts.host import Facts
+from ..plan import explain, plan, want
+from ..render import render
+from ..schema import HostFacts, Plan
+from . import engine, layout, models, release, up
+from .observe import Target, hurry
+
+
+@deploy("gpufleet")
+def site() -> None:
+    """Converge this host to what its groups and data say."""
+    _no_prompt_without_terminal()
+    hurry(host)
+    try:
+        wanted = want(list(host.groups), _own(host.data.dict()))
+        facts = host.get_fact(Facts, root=wanted.settings.data_root, models="\n".join(wanted.model_paths))
+        if facts is None:
+            return
+        planned = plan(host.name, wanted, facts)
+        target = Target(planned, render(planned))
+    except Refused as refused:
+        return _refuse([str(p) for p in refused.problems])
+    if host.state.should_check_for_changes():  # with -y nobody is asked, so nobody has to read it
+        for line in explain(planned):
+            logger.info("%s%s", host.print_prefix, line)
+    if planned.blocked:
+        return _refuse([str(f) for f in planned.blocked])
+    _converge(target, facts)
+
+
+def _converge(target: Target, facts: HostFacts) -> None:
+    packages = engine_packages(facts.system.distro, facts.system.distro_version)
+    engine.installed(name="Install the container engine", target=target, packages=packages)
+    layout.directories(name="Make the directories", target=target)
+    layout.secrets(name="Make the secrets", target=target)
+    models.fetched(name="Fetch the models", target=target)
+    release.unpacked(name="Bring the release over", target=target)
+    up.running(name="Run the release", target=target)
+    summary(name="Summary", planned=target.plan)
+
+
+@operation()
+def summary(planned: Plan) -> Iterator[str]:
+    """Say where the published services are. Changes nothing."""
+    if host.state.current_stage == StateStage.Execute:
+        for name, url in planned.urls:
+            logger.info("%s%s: %s", host.print_prefix, name, url)
+    yield from ()
+
+
+def _own(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The host's data without what is pyinfra's (connector settings, ``_arguments``) and the user's own (``x_...``)."""
+    connectors = {key for c in get_all_connectors().values() for key in getattr(c, "data_cls", dict).__annotations__}
+    return {k: v for k, v in data.items() if k not in connectors and not k.startswith(("_", "x_"))}
+
+
+def _refuse(problems: list[str]) -> None:
+    """Leave this host out of the run, with one line a problem. The other hosts go on: a Python exception would stop them all."""
+    for problem in problems:
+        logger.error("%s%s", host.print_prefix, problem)
+    host.state.fail_hosts({host})
+
+
+def _no_prompt_without_terminal() -> None:
+    """Without -y pyinfra asks whether to go on after a failed host; where nobody can answer, go on with the others."""
+    if host.state.should_raise_failed_hosts and not sys.stdin.isatty():
+        host.state.should_raise_failed_hosts = None
+        host.state.config.FAIL_PERCENT = None

@@ -1,0 +1,41 @@
+"""Everything plan() asks of a host, in one remote command."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyinfra.api.facts import FactBase
+from typing_extensions import override
+
+from ..schema import HostFacts
+from . import disk, engine, gpus, ports, system
+from .section import Section, probe, split
+
+SECTIONS: list[Section[Any]] = [
+    system.SECTION,
+    gpus.SECTION,
+    engine.SECTION,
+    ports.SECTION,
+    disk.SECTION,
+    disk.PRESENT_SECTION,
+]
+
+
+class Facts(FactBase[HostFacts | None]):
+    """Returns HostFacts; None when the host did not answer. ``models``: paths of model files, a line each."""
+
+    @override
+    def command(self, root: str = "/srv", models: str = "") -> str:
+        return probe(SECTIONS, root=root, models=models)
+
+    @override
+    def process(self, output: list[str]) -> HostFacts:
+        lines = split(output)
+        return HostFacts(
+            system=system.parse(lines["system"]),
+            gpus=gpus.SECTION.parse(lines["gpus"]),
+            engine=engine.parse(lines["engine"]),
+            listeners=ports.parse(lines["ports"]),
+            disks=disk.parse(lines["disk"]),
+            present=disk.parse_present(lines["present"]),
+        )

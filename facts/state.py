@@ -1,0 +1,96 @@
+"""What converging compares with the plan, in one remote command."""
+
+from __future__ import annotations
+
+from pyinfra.api.facts import FactBase
+from typing_extensions import override
+
+from ..schema import Entry, HostState
+from . import engine
+from .section import Section, probe, split
+
+# The names in .env, never the values: what a fact prints, -vvv shows.
+ENV = r"""
+sed -n 's/^[ \t]*\([A-Za-z_][A-Za-z0-9_]*\)=..*/\1/p' "$root/.env"
+"""
+
+ENTRIES = r"""
+IFS='
+'
+for p in $paths; do
+  [ -L "$p" ] && { link=link; echo "0 0 0 0 dangling|$p|link"; } || link=
+  stat -L -c "%a %u %g %s %F|%n|$link" "$p"
+done
+"""
+
+LINKS = r"""
+for name in current verified; do echo "$name $(readlink "$root/$name")"; done
+"""
+
+RELEASE = r"""
+cd "$root/releases/$release" && find . -type f ! -perm 644 -exec echo 'mode {}' \; && find . -type f -exec sha256sum {} +
+"""
+
+# Not `up --dry-run`: it really re-creates containers (docker/compose#14029).
+HASHES = r"""
+cd "$root/releases/$release" && docker compose --env-file "$root/.env" -f compose.yaml config --hash '*'
+"""
+
+
+def parse_entries(lines: list[str]) -> dict[str, Entry]:
+    """``mode uid gid size kind|path|link`` lines, by path; a dangling link has only its first line."""
+    rows = [(line.split("|")[0].split(" ", 4), *line.split("|")[1:]) for line in lines if line.count("|") == 2]
+    return {
+        path: Entry(path=path, mode=f"{int(mode, 8):04o}", uid=int(uid), gid=int(gid), size=int(size), kind=kind, link=bool(link))
+        for (mode, uid, gid, size, kind), path, link in rows
+    }
+
+
+def parse_links(lines: list[str]) -> dict[str, str | None]:
+    """Release ids that the links name; None where a link is missing."""
+    rows = [line.partition(" ") for line in lines]
+    return {name: target.rsplit("/", 1)[-1] or None for name, _, target in rows}
+
+
+def parse_release(lines: list[str]) -> dict[str, str]:
+    """sha256 by path below the release; a file with a wrong mode counts as another file."""
+    wrong = {line.removeprefix("mode ./") for line in lines if line.startswith("mode ")}
+    rows = [line.split("  ./", 1) for line in lines if "  ./" in line]
+    return {path: "wrong mode" if path in wrong else digest for digest, path in rows}
+
+
+def parse_hashes(lines: list[str]) -> dict[str, str]:
+    """Compose's config hash by service."""
+    return dict(line.split(" ", 1) for line in lines if line.count(" ") == 1)
+
+
+SECTIONS = [
+    engine.SECTION,
+    Section("env", ENV, list[str]),
+    Section("entries", ENTRIES, parse_entries),
+    Section("links", LINKS, parse_links),
+    Section("release", RELEASE, parse_release),
+    Section("hashes", HASHES, parse_hashes),
+]
+
+
+class State(FactBase[HostState]):
+    """Returns HostState. ``paths``: a line each; ``release``: the id whose files are read."""
+
+    @override
+    def command(self, root: str, release: str, paths: str) -> str:
+        return probe(SECTIONS, root=root, release=release, paths=paths)
+
+    @override
+    def process(self, output: list[str]) -> HostState:
+        lines = split(output)
+        links = parse_links(lines["links"])
+        return HostState(
+            engine=engine.parse(lines["engine"]),
+            env_keys=tuple(lines["env"]),
+            entries=parse_entries(lines["entries"]),
+            current=links.get("current"),
+            verified=links.get("verified"),
+            release=parse_release(lines["release"]),
+            hashes=parse_hashes(lines["hashes"]),
+        )

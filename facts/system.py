@@ -1,0 +1,38 @@
+"""Distribution, user, memory."""
+
+from __future__ import annotations
+
+from ..schema import System
+from .section import Section, SectionFact
+
+SCRIPT = r"""
+sed -n 's/^ID=/distro /p; s/^VERSION_ID=/distro_version /p' "$R/etc/os-release" | tr -d '"'
+echo "arch $(uname -m)"
+echo "uid $(id -u)"
+sed -n 's/^MemTotal: *\([0-9]*\) kB/memory_kib \1/p' "$R/proc/meminfo"
+[ -e "$R/sys/fs/selinux/enforce" ] && echo 'selinux yes'
+for m in apt-get dnf zypper; do command -v $m >/dev/null && { echo "package_manager $m"; break; }; done
+"""
+
+
+def parse(lines: list[str]) -> System:
+    """The section's ``key value`` lines."""
+    found = dict(line.split(" ", 1) for line in lines if " " in line)
+    return System(
+        distro=found.get("distro", "unknown"),
+        distro_version=found.get("distro_version", ""),
+        arch=found.get("arch", "unknown"),
+        uid=int(found["uid"]) if found.get("uid", "").isdigit() else -1,
+        memory_mib=int(found["memory_kib"]) // 1024 if found.get("memory_kib", "").isdigit() else 0,
+        selinux="selinux" in found,
+        package_manager=found.get("package_manager", ""),
+    )
+
+
+SECTION = Section("system", SCRIPT, parse)
+
+
+class Host(SectionFact[System]):
+    """Returns distribution, user and memory: ``{"distro": "debian", "memory_mib": 64216, ...}``."""
+
+    section = SECTION

@@ -1,0 +1,88 @@
+"""The catalog: all that grows, one file each. A user's own folder is searched before ours."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from ..errors import Problem, Refused, choose
+from ..schema import Model, Noun, Service, Stack, read
+
+OURS = Path(__file__).parent
+NounT = TypeVar("NounT", bound=Noun)
+
+
+class Catalog:
+    """Services, models and stacks by name; ``roots`` are searched in order."""
+
+    def __init__(self, *roots: Path) -> None:
+        self.roots = (*roots, OURS)
+
+    def service(self, name: str) -> Service:
+        return self._entry(Service, "services", name)
+
+    def model(self, name: str) -> Model:
+        return self._entry(Model, "models", name)
+
+    def stack(self, name: str) -> Stack:
+        """A stack by name, or by the path of its file."""
+        if name.endswith((".yaml", ".yml")):
+            return read(Stack, _load(Path(name)), name)
+        return self._entry(Stack, "stacks", name)
+
+    def names(self, kind: str) -> list[str]:
+        return sorted({p.stem for root in self.roots for p in (root / kind).glob("*.yaml")})
+
+    def _entry(self, noun: type[NounT], kind: str, name: str) -> NounT:
+        for root in self.roots:
+            if (path := root / kind / f"{name}.yaml").is_file():
+                return _read_cached(noun, path) if root == OURS else read(noun, _load(path), str(path))
+        raise Refused(Problem(f"{kind}/{name}", "is not in the catalog", choose(name, self.names(kind))))
+
+
+def engine_packages(distro: str, version: str) -> tuple[str, ...]:
+    """Packages of the container engine in the distribution's own repository; empty: none that would do."""
+    path = OURS / "distros" / f"{distro}.yaml"
+    return tuple(_load(path)["engine"].get(version, ())) if path.is_file() else ()
+
+
+@cache
+def _read_cached(noun: type[NounT], path: Path) -> NounT:
+    return read(noun, _load(path), f"{path.parent.name}/{path.stem}")
+
+
+def _load(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not UTF-8 text"
+        raise Refused(Problem(str(path), f"cannot be read: {reason}".lower(), "check the path")) from None
+    except yaml.YAMLError as error:
+        raise Refused(_syntax_problem(path, error)) from None
+
+
+def _syntax_problem(path: Path, error: yaml.YAMLError) -> Problem:
+    mark, what = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "is not YAML"
+    where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+    return Problem(where, f"malformed YAML: {what}", "mend the line (indentation, colon, quotes)")
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML lets a second key replace the first without a word; we do not."""
+
+
+def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
+    loader.flatten_mapping(node)
+    seen: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        if not isinstance(key, str | int | float | bool | None) or key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate or odd key {key!r}", key_node.start_mark)
+        seen[key] = loader.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+    return seen
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

@@ -1,0 +1,80 @@
+"""(what is wanted, facts) -> Plan: a pure function; the same input gives the same plan."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ..schema import Download, Finding, HostFacts, Plan, Secret
+from .explain import explain
+from .place import place
+from .preflight import preflight
+from .resolve import deadline, directories, outputs, resolve
+from .wanted import ROLES, Wanted, WantedService, want
+
+__all__ = ["ROLES", "Wanted", "WantedService", "explain", "plan", "want"]
+
+
+def plan(host: str, wanted: Wanted, facts: HostFacts) -> Plan:
+    """What ``host`` will run, where, and why; ``findings`` say what speaks against it."""
+    places, ledgers, fit = place(wanted, facts)
+    fetch = _downloads(wanted)
+    uses_gpu = any(p.devices for p in places.values())
+    findings = (*fit, *_context(wanted), *preflight(wanted, facts, fetch, uses_gpu))
+    settings = wanted.settings
+    return Plan(
+        host=host,
+        role=wanted.role,
+        stack=wanted.stack,
+        root=settings.data_root,
+        bind=str(settings.bind),
+        gpu_access=_gpu_access(facts) if uses_gpu else "none",
+        selinux=facts.system.selinux,
+        services=tuple(resolve(wanted, s, places[s.name]) for s in wanted.services),
+        ledgers=ledgers,
+        directories=directories(wanted),
+        downloads=fetch,
+        outputs=tuple(o for s in wanted.services for o in outputs(s)),
+        secrets=_secrets(wanted),
+        health_deadline=deadline(wanted, ledgers),
+        keep_releases=settings.keep_releases,
+        findings=findings,
+    )
+
+
+def _downloads(wanted: Wanted) -> tuple[Download, ...]:
+    hub = wanted.settings.mirrors.huggingface
+    found = {
+        wanted.model_path(s.model): Download(
+            path=wanted.model_path(s.model), url=s.model.source(hub), bytes=s.model.bytes, sha256=s.model.sha256
+        )
+        for s in wanted.services
+        if s.model
+    }
+    return tuple(found[path] for path in sorted(found))
+
+
+def _secrets(wanted: Wanted) -> tuple[Secret, ...]:
+    found: dict[str, Secret] = {}
+    for service in wanted.services:
+        for secret in service.service.secrets:
+            found.setdefault(secret.name, secret)
+    return tuple(found[name] for name in sorted(found))
+
+
+def _gpu_access(facts: HostFacts) -> Literal["cdi", "runtime"]:
+    return "runtime" if not facts.engine.cdi_devices and "nvidia" in facts.engine.runtimes else "cdi"
+
+
+def _context(wanted: Wanted) -> tuple[Finding, ...]:
+    """A context longer than the model was made for gives gibberish, not an error."""
+    return tuple(
+        Finding(
+            id="PLAN-CONTEXT",
+            severity="blocks",
+            where=f"options/{s.name}/context",
+            what=f"{s.options['context']} tokens is beyond {s.model.file}'s {s.model.architecture.context}",
+            fix=f"set it to {s.model.architecture.context} or less",
+        )
+        for s in wanted.services
+        if s.model and s.model.architecture and s.options.get("context", 0) > s.model.architecture.context
+    )

@@ -1,0 +1,19 @@
+"""A plan in words."""
+
+from __future__ import annotations
+
+from ..schema import Plan
+from . import ledger
+
+
+def explain(plan: Plan) -> list[str]:
+    """The plan for people: services with place and reason, ledgers, downloads, findings; a line each."""
+    lines = [f"{plan.host}: {plan.stack} as {plan.role}, in {plan.root}"]
+    for s in plan.services:
+        where = ", ".join(s.devices) or "cpu"
+        lines.append(f"  {s.name:<10} {s.image}  on {where} ({s.reason})")
+    for book in plan.ledgers:
+        lines += [f"  {line}" for line in ledger.text(book)]
+    lines += [f"  model {d.path.rsplit('/', 1)[1]}: {ledger.mib(d.bytes)} MiB" for d in plan.downloads]
+    lines += [f"  url {name}: {url}" for name, url in plan.urls]
+    return lines + [f"  {f.severity}: {f}" for f in plan.findings]

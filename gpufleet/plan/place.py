@@ -1,0 +1,82 @@
+"""Placement: which card, or the CPU, each service runs on.
+
+Rule: services in stack order; each goes to the usable card with the most memory left, ties by PCI address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..schema import Accelerator, Finding, Gpu, HostFacts, Ledger, Line
+from . import ledger
+from .wanted import Wanted, WantedService
+
+VENDOR_ACCELERATOR: dict[str, Accelerator] = {"nvidia": "cuda"}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one service runs, and why."""
+
+    accelerator: Accelerator
+    devices: tuple[str, ...]
+    reason: str
+
+
+def place(wanted: Wanted, facts: HostFacts) -> tuple[dict[str, Place], tuple[Ledger, ...], tuple[Finding, ...]]:
+    """Places by service, the ledgers (cards, then RAM) and what speaks against it."""
+    cards = {g.identity: g for g in facts.gpus if g.state == "usable" and g.vram_total_mib} if wanted.role != "cpu" else {}
+    ledgers = {i: _card_ledger(g, wanted) for i, g in sorted(cards.items(), key=lambda item: item[1].pci_address)}
+    ram = Ledger(device="ram", name="host memory", capacity_mib=facts.system.memory_mib, reserve_mib=wanted.settings.reserve_ram_mib)
+    places: dict[str, Place] = {}
+    for service in wanted.services:
+        places[service.name], device = _choose(service, wanted, cards, ledgers)
+        ram = ledger.charge(ram, (Line(service=service.name, what="program", mib=service.service.memory_mib),))
+        if device:
+            ledgers[device] = ledger.charge(ledgers[device], ledger.lines(service))
+        else:
+            ram = ledger.charge(ram, ledger.lines(service))
+    every = (*ledgers.values(), ram)
+    return places, every, tuple(_over(every)) + tuple(_no_card(wanted, facts, places))
+
+
+def _card_ledger(gpu: Gpu, wanted: Wanted) -> Ledger:
+    return Ledger(
+        device=gpu.identity, name=gpu.name or gpu.pci_id, capacity_mib=gpu.vram_total_mib or 0, reserve_mib=wanted.settings.reserve_vram_mib
+    )
+
+
+def _choose(
+    service: WantedService, wanted: Wanted, cards: dict[str, Gpu], ledgers: dict[str, Ledger]
+) -> tuple[Place, str | None]:
+    if service.service.gpu == "none":
+        return Place("cpu", (), "needs no GPU"), None
+    fitting = [i for i in ledgers if VENDOR_ACCELERATOR[cards[i].vendor] in service.service.image]
+    if not fitting:
+        why = "the role is cpu" if wanted.role == "cpu" else "no usable card has an image"
+        return Place("cpu", (), why), None
+    best = max(fitting, key=lambda i: ledgers[i].free_mib)
+    reason = f"most free VRAM: {ledgers[best].free_mib} MiB on {ledgers[best].name}"
+    return Place(VENDOR_ACCELERATOR[cards[best].vendor], (best,), reason), best
+
+
+def _over(ledgers: tuple[Ledger, ...]) -> Iterable[Finding]:
+    for book in ledgers:
+        if book.free_mib < 0 and book.lines:
+            biggest = max(book.lines, key=lambda line: line.mib)
+            what = f"{biggest.service} does not fit: {book.used_mib} MiB asked of {book.capacity_mib - book.reserve_mib} MiB on {book.name}"
+            detail = " + ".join(f"{line.service} {line.what} {line.mib}" for line in book.lines)
+            fix = "choose a smaller model, or a smaller options/context"
+            yield Finding(id="PLAN-FIT", severity="blocks", where=f"ledger/{book.device}", what=f"{what} ({detail})", fix=fix)
+
+
+def _no_card(wanted: Wanted, facts: HostFacts, places: dict[str, Place]) -> Iterable[Finding]:
+    required = [s.name for s in wanted.services if s.service.gpu == "required" and not places[s.name].devices]
+    if wanted.role == "cpu" and not required:
+        return
+    if required or not any(p.devices for p in places.values()):
+        states = "; ".join(f"{g.pci_address} {g.name or g.pci_id}: {g.state} ({g.evidence})" for g in facts.gpus)
+        what = f"no usable GPU for the role {wanted.role}: {states or 'no GPU on this host'}"
+        fix = "mend the driver, or put the host in the group cpu"
+        yield Finding(id="GPU-NONE", severity="blocks", where="gpus", what=what, fix=fix)

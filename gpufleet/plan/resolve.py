@@ -1,0 +1,104 @@
+"""Resolve a wanted service at its place: everything filled in, nothing left to decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import Problem, Refused
+from ..schema import Directory, Ledger, Mount, Output, PlannedService
+from .fill import fill
+from .ledger import MIB, mib
+from .place import Place
+from .wanted import Wanted, WantedService
+
+
+def resolve(wanted: Wanted, service: WantedService, at: Place) -> PlannedService:
+    """The service as this host will run it."""
+    entry, names = service.service, _names(wanted, service, at)
+    if at.accelerator not in entry.image:
+        have = ", ".join(entry.image)
+        raise Refused(Problem(f"services/{service.entry.service}/image", f"there is none for {at.accelerator}", f"it has: {have}"))
+    where = f"services/{service.entry.service}"
+    return PlannedService(
+        name=service.name,
+        kind=service.entry.service,
+        model=service.model_name,
+        model_sha256=service.model.sha256 if service.model else None,
+        image=entry.image[at.accelerator],
+        accelerator=at.accelerator,
+        devices=at.devices,
+        reason=at.reason,
+        user=entry.user,
+        command=tuple(fill(part, names, f"{where}/command/{i}") for i, part in enumerate(entry.command)),
+        environment={k: fill(v, names, f"{where}/environment/{k}") for k, v in entry.environment.items()},
+        mounts=mounts(wanted, service),
+        port=entry.port,
+        publish=service.publish,
+        depends_on=tuple(service.entry.depends_on),
+        healthcheck=entry.healthcheck,
+        gate=entry.gate,
+        memory_mib=_memory_mib(service, at),
+        shm_mib=entry.shm_mib,
+        stop_grace_period=entry.stop_grace_period,
+        no_new_privileges=entry.no_new_privileges,
+    )
+
+
+def _names(wanted: Wanted, service: WantedService, at: Place) -> dict[str, Any]:
+    model = service.model and {**service.model.model_dump(), "name": service.model_name}
+    return {
+        "accelerator": at.accelerator,
+        "bind": str(wanted.settings.bind),
+        "model": model,
+        "options": dict(service.options),
+        "service": {"name": service.name, "port": service.service.port},
+    }
+
+
+def _memory_mib(service: WantedService, at: Place) -> int:
+    """The container's limit of host RAM. Twice the model: mapped weights and a reload must not run into the limit."""
+    model = mib(service.model.bytes) if service.model else 0
+    return service.service.memory_mib + (2 * model if at.accelerator == "cpu" else model)
+
+
+def mounts(wanted: Wanted, service: WantedService) -> tuple[Mount, ...]:
+    """Bind mounts: data directories, then the generated files by way of ``current``."""
+    root = wanted.settings.data_root
+    data = [Mount(source=f"{root}/{v.source}", target=v.target, read_only=v.read_only) for v in service.service.volumes]
+    files = [Mount(source=f"{root}/current/{o.path}", target=o.target, read_only=True) for o in outputs(service)]
+    return (*data, *files)
+
+
+def outputs(service: WantedService) -> tuple[Output, ...]:
+    """The generated files of a service."""
+    return tuple(
+        Output(service=service.name, template=f.template, path=f"{service.name}/{f.target.rsplit('/', 1)[1]}", target=f.target)
+        for f in service.service.files
+    )
+
+
+def directories(wanted: Wanted) -> tuple[Directory, ...]:
+    """The directories a host needs, parents first; one that two services share keeps the first one's owner."""
+    root = wanted.settings.data_root
+    # Models are the user's as much as ours: theirs may be a share, or owned by the account that copies files there.
+    keep = {wanted.models_dir: True, root: True}
+    base = (root, f"{root}/releases", wanted.models_dir)
+    found = {p: Directory(path=p, uid=0, gid=0, mode="0755", keep=keep.get(p, False)) for p in base}
+    for service in wanted.services:
+        for volume in service.service.volumes:
+            for parent in _parents(volume.source):
+                found.setdefault(f"{root}/{parent}", Directory(path=f"{root}/{parent}", uid=0, gid=0, mode="0755"))
+            path = f"{root}/{volume.source}"
+            found.setdefault(path, Directory(path=path, uid=volume.uid, gid=volume.gid, mode=volume.mode))
+    return tuple(found[path] for path in sorted(found))
+
+
+def _parents(source: str) -> list[str]:
+    parts = source.split("/")
+    return ["/".join(parts[:i]) for i in range(1, len(parts))]
+
+
+def deadline(wanted: Wanted, ledgers: tuple[Ledger, ...]) -> int:
+    """Seconds until everything must be healthy: the setting, plus loading all weights at 100 MiB/s (a slow disk)."""
+    weights = sum(s.model.bytes for s in wanted.services if s.model)
+    return wanted.settings.health_deadline + weights // (100 * MIB)

@@ -1,0 +1,48 @@
+"""Plan -> Release: the files of a host, byte for byte the same for the same plan."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..schema import Plan
+from .compose import compose
+from .files import generated
+
+MODE = 0o644  # nothing in a release is secret: secrets live in the host's .env alone
+
+
+@dataclass(frozen=True)
+class Release:
+    """Files by path below the release."""
+
+    files: dict[str, bytes]
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """sha256 in hex by path."""
+        return {path: hashlib.sha256(data).hexdigest() for path, data in sorted(self.files.items())}
+
+    @cached_property
+    def id(self) -> str:
+        """The release's name: 16 hex digits over all paths and contents."""
+        return hashlib.sha256(repr(self.digests).encode()).hexdigest()[:16]
+
+    def archive(self) -> bytes:
+        """The release as a tar, the same bytes for the same release."""
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            for path, data in sorted(self.files.items()):
+                info = tarfile.TarInfo(path)
+                info.size, info.mode = len(data), MODE
+                tar.addfile(info, io.BytesIO(data))
+        return out.getvalue()
+
+
+def render(plan: Plan) -> Release:
+    """The release of a plan. Raises Refused when a template asks for what the plan does not have."""
+    files = generated(plan)
+    return Release({"compose.yaml": compose(plan, files), **files})

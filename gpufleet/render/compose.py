@@ -1,0 +1,82 @@
+"""Plan -> compose.yaml: the Compose specification, keys in one order."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import yaml
+
+from ..schema import Plan, PlannedService
+
+HEAD = "# Written by gpufleet; changes here are undone at the next run.\n"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Strings of several lines as blocks, so that a person can read the file."""
+
+
+_Dumper.add_representer(
+    str, lambda d, s: d.represent_scalar("tag:yaml.org,2002:str", s, style="|" if "\n" in s else None)
+)
+
+
+def compose(plan: Plan, files: dict[str, bytes]) -> bytes:
+    """The compose file of a plan; ``files`` are the generated ones that its services mount."""
+    data = {"name": plan.stack, "services": {s.name: _service(plan, s, files) for s in plan.services}}
+    return (HEAD + yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)).encode()
+
+
+def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str, Any]:
+    """One service; what is empty is left out."""
+    keys: dict[str, Any] = {
+        "image": s.image,
+        "restart": "unless-stopped",
+        "user": s.user,
+        "depends_on": {name: {"condition": "service_healthy"} for name in s.depends_on},
+        "command": list(s.command),
+        "environment": {**s.environment, **_gpu_environment(s)},
+        "volumes": [_volume(m.source, m.target, m.read_only, plan.selinux) for m in s.mounts],
+        "ports": [f"{plan.bind}:{s.publish}:{s.port}"] if s.publish else [],
+        "healthcheck": _healthcheck(s),
+        "mem_limit": f"{s.memory_mib}m",
+        "shm_size": f"{s.shm_mib}m" if s.shm_mib else None,
+        "stop_grace_period": f"{s.stop_grace_period}s",
+        "security_opt": ["no-new-privileges:true"] if s.no_new_privileges else [],
+        "deploy": _gpu_devices(plan, s),
+        "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
+        "labels": _labels(plan, s, files),
+    }
+    return {key: value for key, value in keys.items() if value not in (None, [], {})}
+
+
+def _volume(source: str, target: str, read_only: bool, selinux: bool) -> dict[str, Any]:
+    # create_host_path off: a directory that is missing must be an error, not an empty directory owned by root.
+    bind: dict[str, Any] = {"create_host_path": False, **({"selinux": "z"} if selinux else {})}
+    return {"type": "bind", "source": source, "target": target, **({"read_only": True} if read_only else {}), "bind": bind}
+
+
+def _healthcheck(s: PlannedService) -> dict[str, Any]:
+    h = s.healthcheck
+    times = {k: f"{getattr(h, k)}s" for k in ("interval", "timeout", "start_period")}
+    return {"test": list(h.test), **times, "retries": h.retries}
+
+
+def _gpu_environment(s: PlannedService) -> dict[str, str]:
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if s.accelerator == "cuda" else {}
+
+
+def _gpu_devices(plan: Plan, s: PlannedService) -> dict[str, Any]:
+    if not s.devices:
+        return {}
+    driver, ids = "nvidia", list(s.devices)
+    if plan.gpu_access == "cdi":
+        driver, ids = "cdi", [f"nvidia.com/gpu={d}" for d in s.devices]
+    return {"resources": {"reservations": {"devices": [{"driver": driver, "device_ids": ids, "capabilities": ["gpu"]}]}}}
+
+
+def _labels(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str, str]:
+    """Compose does not see the content of mounted files; their digests as labels make a changed one re-create its service."""
+    mine = [files[o.path] for o in plan.outputs if o.service == s.name]
+    labels = {"gpufleet.files": hashlib.sha256(b"\0".join(mine)).hexdigest()[:16]} if mine else {}
+    return {**labels, **({"gpufleet.model": s.model_sha256[:16]} if s.model_sha256 else {})}

@@ -1,0 +1,36 @@
+"""The generated files of a plan, from ``templates/``."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
+from ..errors import Problem, Refused
+from ..schema import Plan
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True)
+
+
+def generated(plan: Plan) -> dict[str, bytes]:
+    """{path below the release: content}."""
+    names = {
+        "plan": plan,
+        "engines": [s for s in plan.services if s.model],
+        "peers": {s.kind: s for s in plan.services},
+    }
+    return {o.path: _render(o.template, {**names, "service": o.service}).encode() for o in plan.outputs}
+
+
+def _render(template: str, names: dict[str, object]) -> str:
+    try:
+        return _environment().get_template(template).render(names)
+    except TemplateError as error:
+        message = (error.message or type(error).__name__).replace("\n", " ")
+        raise Refused(Problem(f"templates/{template}", f"cannot be rendered: {message}", "mend the template or the stack")) from None

@@ -1,0 +1,14 @@
+"""The nouns: frozen pydantic models that refuse unknown keys."""
+
+from .base import Noun, read
+from .host import Container, Disk, Engine, Entry, Gpu, HostFacts, HostState, Listener, System
+from .model import Architecture, Model
+from .plan import Directory, Download, Finding, Ledger, Line, Mount, Output, Plan, PlannedService
+from .service import Accelerator, File, Gate, Healthcheck, Secret, Service, Stack, StackService, Volume
+from .settings import Mirrors, Settings
+
+__all__ = [
+    "Accelerator", "Architecture", "Container", "Directory", "Disk", "Download", "Engine", "Entry", "File", "Finding", "Gate",
+    "Gpu", "Healthcheck", "HostFacts", "HostState", "Ledger", "Line", "Listener", "Mirrors", "Model", "Mount", "Noun", "Output",
+    "Plan", "PlannedService", "Secret", "Service", "Settings", "Stack", "StackService", "System", "Volume", "read",
+]  # fmt: skip

@@ -1,0 +1,74 @@
+"""The base of every noun, and the one way from plain data to a noun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from ..errors import Problem, Refused, choose
+
+
+class Noun(BaseModel):
+    """A frozen value that knows nothing it was not told and refuses what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; pyinfra prints a fact's value with this."""
+        return self.model_dump(mode="json")
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/") or "/../" in f"{path}/" or path == "/":
+        raise ValueError("must be an absolute path below /, without '..'")
+    return path.rstrip("/")
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+# Data roots go into shell scripts, compose files and unit files: keep them to characters that need no quoting anywhere.
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/._-]+$"), AfterValidator(_absolute)]
+MiB = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
+Bytes = Annotated[int, Field(ge=0, lt=2**60, strict=True)]
+Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+NounT = TypeVar("NounT", bound=Noun)
+
+
+def read(noun: type[NounT], data: Any, where: str) -> NounT:
+    """``data`` as a ``noun``; raises Refused with one problem per offending key, each with its path."""
+    if not isinstance(data, Mapping):
+        raise Refused(Problem(where, f"is {type(data).__name__}, not a mapping", "write `key: value` pairs"))
+    try:
+        return noun.model_validate(data)
+    except ValidationError as error:
+        raise Refused(*(_problem(noun, e, where) for e in error.errors())) from None
+
+
+def _problem(noun: type[Noun], error: Any, where: str) -> Problem:
+    path = "/".join([where, *(str(part) for part in error["loc"])])
+    if error["type"] == "extra_forbidden":
+        known = _fields_at(noun, error["loc"][:-1])
+        return Problem(path, f"unknown key '{error['loc'][-1]}'", choose(str(error["loc"][-1]), known))
+    if error["type"] == "missing":
+        return Problem(path, "is missing", "add it")
+    message = error["msg"].removeprefix("Value error, ")
+    shown = repr(error["input"])
+    what = f"{shown[:60]} is not accepted" if len(shown) < 200 else "is not accepted"
+    return Problem(path, what, message[:1].lower() + message[1:])
+
+
+def _fields_at(noun: type[Noun], loc: tuple[Any, ...]) -> list[str]:
+    """The keys allowed at ``loc``: follows fields down as far as their types are nouns."""
+    here: type[Noun] | None = noun
+    for part in loc:
+        field = here.model_fields.get(str(part)) if here else None
+        inner = [t for t in _types(field.annotation) if isinstance(t, type) and issubclass(t, Noun)] if field else []
+        here = inner[0] if inner else here
+    return list(here.model_fields) if here else []
+
+
+def _types(annotation: Any) -> list[Any]:
+    args = getattr(annotation, "__args__", ())
+    return [annotation] if not args else [t for a in args for t in _types(a)]

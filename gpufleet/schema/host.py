@@ -1,0 +1,123 @@
+"""What a host is, as its facts say."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .base import Noun
+
+CardState = Literal["usable", "no-driver", "driver-broken", "bound-vfio", "bound-nouveau", "unknown"]
+
+
+class Gpu(Noun):
+    """One card. ``pci_address`` is ``dddd:bb:dd.f`` in lower case; memory in MiB, None where nothing says."""
+
+    vendor: Literal["nvidia"]
+    pci_address: str
+    pci_id: str
+    uuid: str | None = None
+    name: str | None = None
+    vram_total_mib: int | None = None
+    vram_free_mib: int | None = None
+    kernel_driver: str | None = None
+    driver_version: str | None = None
+    cuda_version: str | None = None
+    state: CardState = "unknown"
+    evidence: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What to pin by: an index may change at the next boot, these do not."""
+        return self.uuid or self.pci_address
+
+
+class Container(Noun):
+    """A container as `docker ps -a` shows it; ``project`` and ``service`` are Compose's labels."""
+
+    name: str
+    state: str
+    health: Literal["healthy", "unhealthy", "starting", "none"]
+    project: str
+    service: str
+    config_hash: str
+    ports: str
+
+
+class Engine(Noun):
+    """The container engine. ``version`` None: not installed; ``reachable`` False: installed, but it does not answer us."""
+
+    version: str | None = None
+    compose_version: str | None = None
+    reachable: bool = False
+    complaint: str = ""
+    cdi_devices: tuple[str, ...] = ()
+    runtimes: tuple[str, ...] = ()
+    containers: tuple[Container, ...] = ()
+
+
+class Disk(Noun):
+    """The file system that holds ``path`` (or its nearest parent that exists)."""
+
+    path: str
+    free_mib: int
+    total_mib: int
+    writable: bool
+
+
+class Listener(Noun):
+    """A listening TCP socket. ``process`` is known only to root."""
+
+    address: str
+    port: int
+    process: str | None = None
+
+
+class System(Noun):
+    """Distribution, user and memory."""
+
+    distro: str = "unknown"
+    distro_version: str = ""
+    arch: str = "unknown"
+    uid: int = -1
+    memory_mib: int = 0
+    selinux: bool = False
+    package_manager: str = ""
+
+
+class HostFacts(Noun):
+    """Everything plan() asks of a host."""
+
+    system: System = System()
+    gpus: tuple[Gpu, ...] = ()
+    engine: Engine = Engine()
+    disks: tuple[Disk, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    present: dict[str, int] = {}
+
+
+class Entry(Noun):
+    """A path on the host, links followed (``link``: there was one). ``mode`` in octal digits; kind as `stat` names it, or ``dangling``."""
+
+    path: str
+    kind: str
+    mode: str
+    uid: int
+    gid: int
+    size: int
+    link: bool = False
+
+
+class HostState(Noun):
+    """What converging needs to know: compared with a plan, it says what is left to do.
+
+    ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
+    of its services, ``env_keys`` the names in .env that have a value.
+    """
+
+    engine: Engine = Engine()
+    entries: dict[str, Entry] = {}
+    env_keys: tuple[str, ...] = ()
+    current: str | None = None
+    verified: str | None = None
+    release: dict[str, str] = {}
+    hashes: dict[str, str] = {}

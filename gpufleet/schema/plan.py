@@ -1,0 +1,142 @@
+"""Plan: what one host will run, where, and why. A value: comparable, printable, explained."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .base import Noun
+from .service import Accelerator, Gate, Healthcheck, Secret
+
+Severity = Literal["blocks", "warns", "informs"]
+
+
+class Finding(Noun):
+    """Something to know before anything is touched. ``blocks``: this cannot work."""
+
+    id: str
+    severity: Severity
+    where: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.fix} [{self.id}]"
+
+
+class Line(Noun):
+    """One line of a ledger, MiB."""
+
+    service: str
+    what: str
+    mib: int
+
+
+class Ledger(Noun):
+    """What is asked of one memory: a card's VRAM, or the host's RAM (device ``ram``). MiB."""
+
+    device: str
+    name: str
+    capacity_mib: int
+    reserve_mib: int
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def used_mib(self) -> int:
+        return sum(line.mib for line in self.lines)
+
+    @property
+    def free_mib(self) -> int:
+        """What is left beside the reserve; negative: over-committed."""
+        return self.capacity_mib - self.reserve_mib - self.used_mib
+
+
+class Mount(Noun):
+    """A bind mount; ``source`` is absolute on the host."""
+
+    source: str
+    target: str
+    read_only: bool
+
+
+class Directory(Noun):
+    """A directory that must be there with this owner and mode. ``keep``: one that is there already is left as it is."""
+
+    path: str
+    uid: int
+    gid: int
+    mode: str
+    keep: bool = False
+
+
+class Download(Noun):
+    """A model file that must be there, complete."""
+
+    path: str
+    url: str
+    bytes: int
+    sha256: str
+
+
+class Output(Noun):
+    """A generated file: ``template`` rendered to ``path`` below the release, mounted by ``service`` at ``target``."""
+
+    service: str
+    template: str
+    path: str
+    target: str
+
+
+class PlannedService(Noun):
+    """A service, resolved for this host."""
+
+    name: str
+    kind: str
+    model: str | None = None
+    model_sha256: str | None = None
+    image: str
+    accelerator: Accelerator
+    devices: tuple[str, ...] = ()
+    reason: str
+    user: str | None = None
+    command: tuple[str, ...] = ()
+    environment: dict[str, str] = {}
+    mounts: tuple[Mount, ...] = ()
+    port: int
+    publish: int | None = None
+    depends_on: tuple[str, ...] = ()
+    healthcheck: Healthcheck
+    gate: Gate | None = None
+    memory_mib: int
+    shm_mib: int = 0
+    stop_grace_period: int = 10
+    no_new_privileges: bool = True
+
+
+class Plan(Noun):
+    """What ``plan()`` says of one host."""
+
+    host: str
+    role: str
+    stack: str
+    root: str
+    bind: str
+    gpu_access: Literal["cdi", "runtime", "none"] = "none"
+    selinux: bool = False
+    services: tuple[PlannedService, ...] = ()
+    ledgers: tuple[Ledger, ...] = ()
+    directories: tuple[Directory, ...] = ()
+    downloads: tuple[Download, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    health_deadline: int
+    keep_releases: int
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def blocked(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.severity == "blocks")
+
+    @property
+    def urls(self) -> tuple[tuple[str, str], ...]:
+        """(service, URL) of what is published."""
+        return tuple((s.name, f"http://{self.bind}:{s.publish}") for s in self.services if s.publish)

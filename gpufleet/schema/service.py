@@ -1,0 +1,109 @@
+"""Service: a program in a container, as the catalog describes it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from .base import MiB, Name, Noun, Port
+
+Accelerator = Literal["cuda", "rocm", "cpu"]
+# A tag is part of the name: `latest` or none would make two runs of the same release differ.
+_REFERENCE = r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+:[\w][\w.-]*(@sha256:[0-9a-f]{64})?$"
+
+
+def _pinned(image: str) -> str:
+    if image.endswith(":latest"):
+        raise ValueError("pin a tag other than latest")
+    return image
+
+
+Image = Annotated[str, StringConstraints(pattern=_REFERENCE), AfterValidator(_pinned)]
+SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+
+class Volume(Noun):
+    """A directory below data_root, mounted into the container. ``uid``/``gid`` are the image's."""
+
+    source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9/_-]*$")]
+    target: str = Field(pattern=r"^/")
+    read_only: bool = False
+    uid: int = Field(0, ge=0)
+    gid: int = Field(0, ge=0)
+    mode: Annotated[str, StringConstraints(pattern=r"^0[0-7]{3}$")] = "0755"
+
+
+class File(Noun):
+    """A generated file: ``template`` rendered, mounted read-only at ``target``."""
+
+    template: str
+    target: str = Field(pattern=r"^/")
+
+
+class Healthcheck(Noun):
+    """Compose's healthcheck; times in seconds."""
+
+    test: list[str] = Field(min_length=2)
+    interval: int = Field(5, ge=1)
+    timeout: int = Field(5, ge=1)
+    retries: int = Field(3, ge=1)
+    start_period: int = Field(10, ge=0)
+
+
+class Gate(Noun):
+    """What the published port must answer before a release counts as good."""
+
+    path: str = Field(pattern=r"^/")
+    status: int = Field(200, ge=100, le=599)
+
+
+class Secret(Noun):
+    """A value made once on the host and kept: ``prefix`` and ``bytes`` random bytes in hex."""
+
+    name: SecretName
+    prefix: str = Field("", pattern=r"^[A-Za-z0-9-]*$")
+    bytes: int = Field(24, ge=12, le=64)
+
+
+class Service(Noun):
+    """One file ``services/NAME.yaml``. Every string may use ``{{ ... }}``; see docs/reference.md for the names in reach."""
+
+    title: str
+    image: dict[Accelerator, Image] = Field(min_length=1)
+    gpu: Literal["none", "preferred", "required"] = "none"
+    needs_model: bool = False
+    overhead_mib: MiB = Field(0, description="what the program takes beside weights and KV cache, MiB of VRAM (or RAM on cpu)")
+    memory_mib: MiB = Field(512, description="host memory the program takes beside its model, MiB")
+    command: list[str] = []
+    environment: dict[str, str] = {}
+    user: str | None = Field(None, pattern=r"^\d+:\d+$", description="uid:gid inside the container; none: the image's")
+    port: Port
+    volumes: list[Volume] = []
+    files: list[File] = []
+    secrets: list[Secret] = []
+    options: dict[str, Any] = {}
+    healthcheck: Healthcheck
+    gate: Gate | None = None
+    shm_mib: MiB = 0
+    stop_grace_period: int = Field(10, ge=0, description="seconds between SIGTERM and SIGKILL")
+    no_new_privileges: bool = True
+
+
+class StackService(Noun):
+    """A service of a stack."""
+
+    service: Name
+    model: Name | None = None
+    publish: Port | None = Field(None, description="host port; none: only the stack's own network reaches it")
+    depends_on: list[Name] = []
+    roles: list[Name] = Field([], description="roles that run it; none: all")
+    options: dict[str, Any] = {}
+
+
+class Stack(Noun):
+    """One file ``stacks/NAME.yaml``."""
+
+    title: str
+    services: dict[Name, StackService] = Field(min_length=1)
+    models: dict[Name, Name] = {}

@@ -1,0 +1,4 @@
+"""What every host shares. docs/reference.md lists every setting with its default."""
+
+stack = "starter"
+data_root = "/srv/gpufleet"

@@ -1,0 +1,27 @@
+"""The lab's hosts (`make lab-up`): those with a fake card are single_gpu, the others cpu."""
+
+import json
+import os
+from pathlib import Path
+
+_lab = Path(os.environ.get("GPUFLEET_LAB", "/var/lib/gpufleet-lab")) / "run"
+_hosts = json.loads((_lab / "hosts.json").read_text())
+_models = json.loads((_lab / "models.json").read_text())
+_tiny = {
+    "file": "lab-tiny.gguf",
+    **_models["lab-tiny.gguf"],
+    "architecture": {"layers": 2, "kv_heads": 2, "head_dim": 96, "context": 2048},
+}
+
+
+_settings = {"models": {"chat": _tiny}, "options": {"llama": {"context": 2048}}, "bind": "0.0.0.0"}
+_ssh = {"ssh_user": "root", "ssh_key": _hosts["ssh_key"], "ssh_known_hosts_file": str(_lab / "known_hosts")}
+
+
+def _group(is_cpu):
+    hosts = {name: h for name, h in sorted(_hosts["hosts"].items()) if (h["profile"] == "cpu") == is_cpu}
+    return [(name, {**_ssh, **_settings, "ssh_hostname": h["address"]}) for name, h in hosts.items()]
+
+
+cpu = _group(True)
+single_gpu = _group(False)
