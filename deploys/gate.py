@@ -9,38 +9,51 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import gevent
 from pyinfra.api.host import Host
 
-from ..schema import Gate, Plan, PlannedService
+from ..schema import Gate, Plan
 
 DEADLINE = 30  # seconds: the container's own healthcheck has passed already
 
 
-def failures(host: Host, plan: Plan) -> list[str]:
-    """Complaints of the gates that did not open, one line each."""
-    found = (_ask(host, plan.bind, s, s.gate) for s in plan.services if s.gate and s.publish)
-    return [complaint for complaint in found if complaint]
+@dataclass(frozen=True)
+class Closed:
+    """A gate that did not open."""
+
+    service: str
+    complaint: str
 
 
-def _ask(host: Host, bind: str, service: PlannedService, gate: Gate) -> str | None:
+def closed(host: Host, plan: Plan) -> list[Closed]:
+    """The gates of what is published that did not open in time."""
+    asked = ((s, _ask(host, plan.bind, s.publish, s.gate)) for s in plan.services if s.gate and s.publish)
+    return [
+        Closed(s.name, f"services/{s.name}: port {s.publish}: {what}; its last lines follow")
+        for s, what in asked
+        if what
+    ]
+
+
+def _ask(host: Host, bind: str, port: int, gate: Gate) -> str | None:
+    """What is wrong with the answer; None: it is the wanted one."""
     import httpx  # costs 80 ms, and most runs have no gate to ask
 
-    assert service.publish is not None
     answer, until = "no answer", time.monotonic() + DEADLINE
     while time.monotonic() < until:
         try:
-            with reach(host, bind, service.publish) as base:
+            with reach(host, bind, port) as base:
                 status = httpx.get(f"{base}{gate.path}", timeout=10, trust_env=False).status_code
             if status == gate.status:
                 return None
             answer = f"HTTP {status}"
-        except Exception as error:  # whatever a broken port, tunnel or server does is the same answer: not open yet
+        except Exception as error:  # whatever a broken port, tunnel or server does means the same: not open yet
             answer = type(error).__name__
         time.sleep(1)
-    return f"services/{service.name}: {gate.path} on port {service.publish} gives {answer}; wanted HTTP {gate.status}"
+    return f"{gate.path} gives {answer} instead of HTTP {gate.status}"
 
 
 @contextmanager

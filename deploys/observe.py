@@ -1,7 +1,8 @@
 """What a host's state is, read once a stage and again only after something changed it.
 
-pyinfra keeps no facts: each read is a remote command, and every operation would make its own. Operations here share one
-reading and drop it (``forget``) when they have changed something; that line is not reached while pyinfra only looks for changes.
+pyinfra keeps no facts: each read is a remote command, and every operation would make its own. Operations here share
+one reading and drop it (``forget``) when they have changed something; while pyinfra only looks for changes, that line
+is not reached.
 """
 
 from __future__ import annotations
@@ -29,10 +30,15 @@ class Target:
     release: Release
 
     @property
+    def env(self) -> str:
+        """The file of secrets."""
+        return f"{self.plan.root}/.env"
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """What the state fact looks at."""
         p = self.plan
-        return (*(d.path for d in p.directories), *(d.path for d in p.downloads), f"{p.root}/.env")
+        return (*(d.path for d in p.directories), *(d.path for d in p.downloads), self.env)
 
 
 def observe(host: Host, target: Target) -> HostState:
@@ -52,7 +58,7 @@ def forget(host: Host) -> None:
 
 
 def hurry(host: Host) -> None:
-    """Send small packets at once: waiting to fill them costs ~40 ms on every command (paramiko leaves Nagle's algorithm on)."""
+    """Send small packets at once: paramiko waits to fill them (Nagle's algorithm), ~40 ms on every command."""
     client = getattr(host.connector, "client", None)
     with suppress(AttributeError, OSError):
         if client:

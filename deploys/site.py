@@ -1,16 +1,17 @@
-"""The whole path of one host, in order: settings, facts, plan, release, and the operations that bring the host there."""
+"""The whole path of one host, in order: settings, facts, plan, release, and the operations that bring it there."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
-from pyinfra import host, logger
+from pyinfra import logger
 from pyinfra.api.connectors import get_all_connectors
 from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.api.state import StateStage
+from pyinfra.context import host
 
 from ..catalog import engine_packages
 from ..errors import Refused
@@ -56,7 +57,7 @@ def _converge(target: Target, facts: HostFacts) -> None:
 
 
 @operation()
-def summary(planned: Plan) -> Iterator[str]:
+def summary(planned: Plan) -> Generator[str, None, None]:
     """Say where the published services are. Changes nothing."""
     if host.state.current_stage == StateStage.Execute:
         for name, url in planned.urls:
@@ -71,7 +72,7 @@ def _own(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse(problems: list[str]) -> None:
-    """Leave this host out of the run, with one line a problem. The other hosts go on: a Python exception would stop them all."""
+    """Leave this host out of the run, with one line a problem. A Python exception would stop the others too."""
     for problem in problems:
         logger.error("%s%s", host.print_prefix, problem)
     host.state.fail_hosts({host})

@@ -27,7 +27,9 @@ def parse(lines: list[str]) -> tuple[Disk, ...]:
     rows = [line.split(" ", 3) for line in lines]
     return tuple(
         Disk(path=path, free_mib=int(free) // 1024, total_mib=int(total) // 1024, writable=writable == "yes")
-        for free, total, writable, path in (row for row in rows if len(row) == 4 and row[0].isdigit() and row[1].isdigit())
+        for free, total, writable, path in (
+            row for row in rows if len(row) == 4 and row[0].isdigit() and row[1].isdigit()
+        )
     )
 
 

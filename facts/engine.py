@@ -15,8 +15,11 @@ command -v docker >/dev/null || exit 0
 echo "client $(docker --version)"
 limit 20 docker info --format '{{json .}}' 2>&1 | sed 's/^/info /'
 docker compose version --short 2>/dev/null | sed 's/^/compose /'
-limit 20 docker ps -a --no-trunc --format 'container {{.Names}}	{{.State}}	{{.Status}}	{{.Label "com.docker.compose.project"}}	{{.Label "com.docker.compose.service"}}	{{.Label "com.docker.compose.config-hash"}}	{{.Ports}}'
-cat /etc/cdi/*.yaml /etc/cdi/*.json /var/run/cdi/*.yaml /var/run/cdi/*.json 2>/dev/null | grep -oE '"?(kind|name)"?: *"?[^", ]+' | tr -d '" ' | sed 's/^/cdi /'
+label='{{.Label "com.docker.compose'
+limit 20 docker ps -a --no-trunc --format "container {{.Names}}|{{.State}}|{{.Status}}|\
+$label.project\"}}|$label.service\"}}|$label.config-hash\"}}|{{.Ports}}"
+cat /etc/cdi/*.yaml /etc/cdi/*.json /var/run/cdi/*.yaml /var/run/cdi/*.json 2>/dev/null |
+  grep -oE '"?(kind|name)"?: *"?[^", ]+' | tr -d '" ' | sed 's/^/cdi /'
 """
 
 
@@ -40,17 +43,15 @@ def parse(lines: list[str]) -> Engine:
 
 
 def _info(lines: list[str]) -> tuple[dict[str, Any], str]:
-    """What `docker info` says, and what it complains about: both may come, the complaint as text before or in the JSON."""
+    """What `docker info` says, and what it complains about: text around the JSON, which may be there all the same."""
+    info: dict[str, Any] = {}
     complaints: list[str] = []
     for line in lines:
         try:
-            info = json.loads(line)
-        except ValueError:
-            complaints.append(line.strip())
-            continue
-        if isinstance(info, dict):
-            return info, "; ".join(map(str, info.get("ServerErrors") or complaints))
-    return {}, "; ".join(complaints) or "no answer within 20 s"
+            info = dict(json.loads(line))
+        except (ValueError, TypeError):
+            complaints += [line.strip()] if line.strip() else []
+    return info, "; ".join(complaints) or "no answer within 20 s"
 
 
 def _number(text: str) -> str:
@@ -72,12 +73,18 @@ def _cdi(lines: list[str]) -> tuple[str, ...]:
 
 def container(line: str) -> Container | None:
     """A line of `docker ps`; None for one that is not whole."""
-    parts = line.split("\t")
+    parts = line.split("|")
     if len(parts) != 7:
         return None
     name, state, status, project, service, config_hash, ports = parts
     return Container(
-        name=name, state=state, health=_health(status), project=project, service=service, config_hash=config_hash, ports=ports
+        name=name,
+        state=state,
+        health=_health(status),
+        project=project,
+        service=service,
+        config_hash=config_hash,
+        ports=ports,
     )
 
 

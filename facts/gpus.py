@@ -10,6 +10,6 @@ SECTION: Section[tuple[Gpu, ...]] = Section("gpus", vendors.SCRIPT, vendors.pars
 
 
 class Gpus(SectionFact[tuple[Gpu, ...]]):
-    """Returns the cards: ``[{"vendor": "nvidia", "uuid": "GPU-...", "vram_total_mib": 24564, "state": "usable", ...}]``."""
+    """Returns the cards: ``[{"vendor": "nvidia", "uuid": "GPU-...", "vram_total_mib": 24564, ...}]``."""
 
     section = SECTION

@@ -23,7 +23,9 @@ def parse(lines: list[str]) -> tuple[Listener, ...]:
     """``listen ADDRESS:PORT INODE`` (hex, as /proc prints them) and ``owner INODE NAME`` lines."""
     rows = [line.split(" ", 2) for line in lines]
     owners = {row[1]: row[2] for row in rows if row[0] == "owner" and len(row) == 3}
-    found = {_listener(row[1], owners.get(row[2])) for row in rows if row[0] == "listen" and len(row) == 3 and ":" in row[1]}
+    found = {
+        _listener(row[1], owners.get(row[2])) for row in rows if row[0] == "listen" and len(row) == 3 and ":" in row[1]
+    }
     return tuple(sorted(found, key=lambda x: (x.port, x.address)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
@@ -28,7 +30,9 @@ for name in current verified; do echo "$name $(readlink "$root/$name")"; done
 """
 
 RELEASE = r"""
-cd "$root/releases/$release" && find . -type f ! -perm 644 -exec echo 'mode {}' \; && find . -type f -exec sha256sum {} +
+cd "$root/releases/$release" || exit 0
+find . -type f ! -perm 644 -exec echo 'mode {}' \;
+find . -type f -exec sha256sum {} +
 """
 
 # Not `up --dry-run`: it really re-creates containers (docker/compose#14029).
@@ -39,11 +43,14 @@ cd "$root/releases/$release" && docker compose --env-file "$root/.env" -f compos
 
 def parse_entries(lines: list[str]) -> dict[str, Entry]:
     """``mode uid gid size kind|path|link`` lines, by path; a dangling link has only its first line."""
-    rows = [(line.split("|")[0].split(" ", 4), *line.split("|")[1:]) for line in lines if line.count("|") == 2]
-    return {
-        path: Entry(path=path, mode=f"{int(mode, 8):04o}", uid=int(uid), gid=int(gid), size=int(size), kind=kind, link=bool(link))
-        for (mode, uid, gid, size, kind), path, link in rows
-    }
+    found = (_entry(*line.split("|")) for line in lines if line.count("|") == 2)
+    return {entry.path: entry for entry in found}
+
+
+def _entry(stat: str, path: str, link: str) -> Entry:
+    mode, uid, gid, size, kind = stat.split(" ", 4)
+    octal = f"{int(mode, 8):04o}"
+    return Entry(path=path, mode=octal, uid=int(uid), gid=int(gid), size=int(size), kind=kind, link=bool(link))
 
 
 def parse_links(lines: list[str]) -> dict[str, str | None]:
@@ -64,7 +71,7 @@ def parse_hashes(lines: list[str]) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in lines if line.count(" ") == 1)
 
 
-SECTIONS = [
+SECTIONS: list[Section[Any]] = [
     engine.SECTION,
     Section("env", ENV, list[str]),
     Section("entries", ENTRIES, parse_entries),

@@ -45,7 +45,10 @@ def _downloads(wanted: Wanted) -> tuple[Download, ...]:
     hub = wanted.settings.mirrors.huggingface
     found = {
         wanted.model_path(s.model): Download(
-            path=wanted.model_path(s.model), url=s.model.source(hub), bytes=s.model.bytes, sha256=s.model.sha256
+            path=wanted.model_path(s.model),
+            url=s.model.source(hub),
+            bytes=s.model.bytes,
+            sha256=s.model.sha256,
         )
         for s in wanted.services
         if s.model

@@ -7,7 +7,7 @@ from . import ledger
 
 
 def explain(plan: Plan) -> list[str]:
-    """The plan for people: services with place and reason, ledgers, downloads, findings; a line each."""
+    """The plan for people: a line each. What blocks is for the caller to say, once."""
     lines = [f"{plan.host}: {plan.stack} as {plan.role}, in {plan.root}"]
     for s in plan.services:
         where = ", ".join(s.devices) or "cpu"
@@ -16,4 +16,4 @@ def explain(plan: Plan) -> list[str]:
         lines += [f"  {line}" for line in ledger.text(book)]
     lines += [f"  model {d.path.rsplit('/', 1)[1]}: {ledger.mib(d.bytes)} MiB" for d in plan.downloads]
     lines += [f"  url {name}: {url}" for name, url in plan.urls]
-    return lines + [f"  {f.severity}: {f}" for f in plan.findings]
+    return lines + [f"  {f.severity}: {f}" for f in plan.findings if f.severity != "blocks"]

@@ -31,4 +31,6 @@ def fill(text: str, names: Mapping[str, Any], where: str) -> str:
         return _template(text).render(names)
     except TemplateError as error:
         message = (error.message or type(error).__name__).replace("\n", " ")
-        raise Refused(Problem(where, f"cannot fill {text[:60]!r}: {message}", f"names in reach: {', '.join(sorted(names))}")) from None
+        raise Refused(
+            Problem(where, f"cannot fill {text[:60]!r}: {message}", f"names in reach: {', '.join(sorted(names))}")
+        ) from None

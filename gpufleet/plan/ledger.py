@@ -38,7 +38,11 @@ def lines(wanted: WantedService) -> tuple[Line, ...]:
     guess = "" if wanted.model.architecture else " (estimate: the model's architecture is not declared)"
     return (
         Line(service=wanted.name, what=f"weights {wanted.model.file}", mib=mib(wanted.model.bytes)),
-        Line(service=wanted.name, what=f"KV cache {tokens} tokens{guess}", mib=kv_cache_mib(wanted.model, tokens)),
+        Line(
+            service=wanted.name,
+            what=f"KV cache {tokens} tokens{guess}",
+            mib=kv_cache_mib(wanted.model, tokens),
+        ),
         Line(service=wanted.name, what="compute buffers and context", mib=wanted.service.overhead_mib),
     )
 
@@ -50,7 +54,10 @@ def charge(ledger: Ledger, more: tuple[Line, ...]) -> Ledger:
 
 def text(ledger: Ledger) -> list[str]:
     """The ledger for people, a line each."""
-    rows = [*((f"{line.service}: {line.what}", line.mib) for line in ledger.lines), ("reserve", ledger.reserve_mib)]
+    rows = [
+        *((f"{line.service}: {line.what}", line.mib) for line in ledger.lines),
+        ("reserve", ledger.reserve_mib),
+    ]
     rows.append(("free" if ledger.free_mib >= 0 else "OVER", ledger.free_mib))
     head = f"{ledger.name} ({ledger.device}), {ledger.capacity_mib} MiB"
     return [head, *(f"  {what:<60} {amount:>8} MiB" for what, amount in rows)]

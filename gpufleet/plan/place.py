@@ -26,9 +26,16 @@ class Place:
 
 def place(wanted: Wanted, facts: HostFacts) -> tuple[dict[str, Place], tuple[Ledger, ...], tuple[Finding, ...]]:
     """Places by service, the ledgers (cards, then RAM) and what speaks against it."""
-    cards = {g.identity: g for g in facts.gpus if g.state == "usable" and g.vram_total_mib} if wanted.role != "cpu" else {}
+    cards = (
+        {g.identity: g for g in facts.gpus if g.state == "usable" and g.vram_total_mib} if wanted.role != "cpu" else {}
+    )
     ledgers = {i: _card_ledger(g, wanted) for i, g in sorted(cards.items(), key=lambda item: item[1].pci_address)}
-    ram = Ledger(device="ram", name="host memory", capacity_mib=facts.system.memory_mib, reserve_mib=wanted.settings.reserve_ram_mib)
+    ram = Ledger(
+        device="ram",
+        name="host memory",
+        capacity_mib=facts.system.memory_mib,
+        reserve_mib=wanted.settings.reserve_ram_mib,
+    )
     places: dict[str, Place] = {}
     for service in wanted.services:
         places[service.name], device = _choose(service, wanted, cards, ledgers)
@@ -43,7 +50,10 @@ def place(wanted: Wanted, facts: HostFacts) -> tuple[dict[str, Place], tuple[Led
 
 def _card_ledger(gpu: Gpu, wanted: Wanted) -> Ledger:
     return Ledger(
-        device=gpu.identity, name=gpu.name or gpu.pci_id, capacity_mib=gpu.vram_total_mib or 0, reserve_mib=wanted.settings.reserve_vram_mib
+        device=gpu.identity,
+        name=gpu.name or gpu.pci_id,
+        capacity_mib=gpu.vram_total_mib or 0,
+        reserve_mib=wanted.settings.reserve_vram_mib,
     )
 
 
@@ -65,10 +75,17 @@ def _over(ledgers: tuple[Ledger, ...]) -> Iterable[Finding]:
     for book in ledgers:
         if book.free_mib < 0 and book.lines:
             biggest = max(book.lines, key=lambda line: line.mib)
-            what = f"{biggest.service} does not fit: {book.used_mib} MiB asked of {book.capacity_mib - book.reserve_mib} MiB on {book.name}"
+            room = f"{book.capacity_mib - book.reserve_mib} MiB on {book.name}"
+            what = f"{biggest.service} does not fit: {book.used_mib} MiB asked of {room}"
             detail = " + ".join(f"{line.service} {line.what} {line.mib}" for line in book.lines)
             fix = "choose a smaller model, or a smaller options/context"
-            yield Finding(id="PLAN-FIT", severity="blocks", where=f"ledger/{book.device}", what=f"{what} ({detail})", fix=fix)
+            yield Finding(
+                id="PLAN-FIT",
+                severity="blocks",
+                where=f"ledger/{book.device}",
+                what=f"{what} ({detail})",
+                fix=fix,
+            )
 
 
 def _no_card(wanted: Wanted, facts: HostFacts, places: dict[str, Place]) -> Iterable[Finding]:

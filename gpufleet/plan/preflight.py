@@ -28,19 +28,39 @@ def _block(id_: str, where: str, what: str, fix: str) -> Finding:
 def _engine(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     engine, system = facts.engine, facts.system
     if system.uid != 0:
-        yield _block("HOST-ROOT", "host", f"commands run as uid {system.uid}", "log in as root, or set `_sudo = True` in group_data")
+        yield _block(
+            "HOST-ROOT",
+            "host",
+            f"commands run as uid {system.uid}",
+            "log in as root, or set `_sudo = True` in group_data",
+        )
         return
     if engine.version is None:
         yield from _missing_engine(wanted, facts)
     elif not engine.reachable:
-        yield _block("ENG-DOWN", "engine", f"docker does not answer: {engine.complaint}", "look at `journalctl -u docker`, mend and start it")
+        yield _block(
+            "ENG-DOWN",
+            "engine",
+            f"docker does not answer: {engine.complaint}",
+            "look at `journalctl -u docker`, mend and start it",
+        )
     elif engine.compose_version is None:
         packages = _packages(facts)
         if not (wanted.settings.install_engine and packages):
-            yield _block("ENG-COMPOSE", "engine", "the compose plugin is missing", "install docker-compose-plugin (Compose v2)")
+            yield _block(
+                "ENG-COMPOSE",
+                "engine",
+                "the compose plugin is missing",
+                "install docker-compose-plugin (Compose v2)",
+            )
     elif version(engine.compose_version) < COMPOSE_MINIMUM:
         need = ".".join(map(str, COMPOSE_MINIMUM))
-        yield _block("ENG-COMPOSE", "engine", f"Compose {engine.compose_version} is too old", f"install Compose {need} or newer")
+        yield _block(
+            "ENG-COMPOSE",
+            "engine",
+            f"Compose {engine.compose_version} is too old",
+            f"install Compose {need} or newer",
+        )
 
 
 def _packages(facts: HostFacts) -> tuple[str, ...]:
@@ -50,12 +70,28 @@ def _packages(facts: HostFacts) -> tuple[str, ...]:
 def _missing_engine(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     system = facts.system
     if not wanted.settings.install_engine:
-        yield _block("ENG-NONE", "engine", "no container engine, and install_engine is off", "install Docker Engine, or set install_engine = True")
+        yield _block(
+            "ENG-NONE",
+            "engine",
+            "no container engine, and install_engine is off",
+            "install Docker Engine, or set install_engine = True",
+        )
     elif not _packages(facts):
         name = f"{system.distro} {system.distro_version}".strip()
-        yield _block("ENG-DISTRO", "engine", f"no packages known for {name}", "install Docker Engine and its compose plugin by hand")
+        yield _block(
+            "ENG-DISTRO",
+            "engine",
+            f"no packages known for {name}",
+            "install Docker Engine and its compose plugin by hand",
+        )
     else:
-        yield Finding(id="ENG-INSTALL", severity="informs", where="engine", what="none yet", fix=f"will install {', '.join(_packages(facts))}")
+        yield Finding(
+            id="ENG-INSTALL",
+            severity="informs",
+            where="engine",
+            what="none yet",
+            fix=f"will install {', '.join(_packages(facts))}",
+        )
 
 
 def version(text: str) -> tuple[int, ...]:
@@ -100,10 +136,16 @@ def _disk(wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...]) -> 
     missing = mib(sum(max(0, d.bytes - facts.present.get(d.path, 0)) for d in downloads))
     for disk in facts.disks:
         if not disk.writable and facts.system.uid == 0:
-            yield _block("HOST-DISK", disk.path, "cannot be written to", "mount it read-write, or set another data_root")
+            yield _block(
+                "HOST-DISK",
+                disk.path,
+                "cannot be written to",
+                "mount it read-write, or set another data_root",
+            )
         need = missing + wanted.settings.reserve_disk_mib
         if disk.free_mib < need:
-            what = f"{disk.free_mib} MiB free, {need} MiB needed ({missing} to download, {wanted.settings.reserve_disk_mib} reserve)"
+            parts = f"{missing} to download, {wanted.settings.reserve_disk_mib} reserve"
+            what = f"{disk.free_mib} MiB free, {need} MiB needed ({parts})"
             yield _block("HOST-DISK", disk.path, what, "free some, set another data_root, or lower reserve_disk_mib")
 
 

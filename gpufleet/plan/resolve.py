@@ -17,7 +17,13 @@ def resolve(wanted: Wanted, service: WantedService, at: Place) -> PlannedService
     entry, names = service.service, _names(wanted, service, at)
     if at.accelerator not in entry.image:
         have = ", ".join(entry.image)
-        raise Refused(Problem(f"services/{service.entry.service}/image", f"there is none for {at.accelerator}", f"it has: {have}"))
+        raise Refused(
+            Problem(
+                f"services/{service.entry.service}/image",
+                f"there is none for {at.accelerator}",
+                f"it has: {have}",
+            )
+        )
     where = f"services/{service.entry.service}"
     return PlannedService(
         name=service.name,
@@ -72,7 +78,12 @@ def mounts(wanted: Wanted, service: WantedService) -> tuple[Mount, ...]:
 def outputs(service: WantedService) -> tuple[Output, ...]:
     """The generated files of a service."""
     return tuple(
-        Output(service=service.name, template=f.template, path=f"{service.name}/{f.target.rsplit('/', 1)[1]}", target=f.target)
+        Output(
+            service=service.name,
+            template=f.template,
+            path=f"{service.name}/{f.target.rsplit('/', 1)[1]}",
+            target=f.target,
+        )
         for f in service.service.files
     )
 

@@ -77,8 +77,9 @@ def _seen_from(where: str, refused: Refused) -> Refused:
 
 
 def _known_names(stack: Stack, settings: Settings) -> None:
-    pairs = [("options", k, stack.services) for k in settings.options] + [("ports", k, stack.services) for k in settings.ports]
-    pairs += [("models", k, stack.models) for k in settings.models]
+    services, models = list(stack.services), list(stack.models)
+    pairs = [("options", k, services) for k in settings.options] + [("ports", k, services) for k in settings.ports]
+    pairs += [("models", k, models) for k in settings.models]
     problems = [
         Problem(f"group_data/{setting}/{key}", f"the stack {settings.stack} has no such name", choose(key, known))
         for setting, key, known in pairs
@@ -101,7 +102,9 @@ def _service(stack_name: str, key: str, stack: Stack, settings: Settings, catalo
         raise _seen_from(where, refused) from None
     model_name, model = _model(where, entry, service, stack, settings, catalog)
     publish = settings.ports.get(key, entry.publish)
-    return WantedService(key, entry, service, _options(where, key, entry, service, settings), model_name, model, publish)
+    return WantedService(
+        key, entry, service, _options(where, key, entry, service, settings), model_name, model, publish
+    )
 
 
 def _model(
@@ -109,10 +112,18 @@ def _model(
 ) -> tuple[str | None, Model | None]:
     if entry.model is None:
         if service.needs_model:
-            raise Refused(Problem(where, f"{entry.service} needs a model", "add `model: NAME` with a name of the stack's models"))
+            raise Refused(
+                Problem(
+                    where,
+                    f"{entry.service} needs a model",
+                    "add `model: NAME` with a name of the stack's models",
+                )
+            )
         return None, None
     if entry.model not in stack.models:
-        raise Refused(Problem(f"{where}/model", f"the stack has no model '{entry.model}'", choose(entry.model, stack.models)))
+        raise Refused(
+            Problem(f"{where}/model", f"the stack has no model '{entry.model}'", choose(entry.model, stack.models))
+        )
     chosen = settings.models.get(entry.model, stack.models[entry.model])
     if isinstance(chosen, Model):
         return entry.model, chosen
@@ -124,14 +135,25 @@ def _model(
 
 def _options(where: str, key: str, entry: StackService, service: Service, settings: Settings) -> dict[str, Any]:
     options = dict(service.options)
-    for source, given in ((f"{where}/options", entry.options), (f"group_data/options/{key}", settings.options.get(key, {}))):
+    for source, given in (
+        (f"{where}/options", entry.options),
+        (f"group_data/options/{key}", settings.options.get(key, {})),
+    ):
         for name, value in given.items():
             if name not in service.options:
-                raise Refused(Problem(f"{source}/{name}", f"{entry.service} has no such option", choose(name, service.options)))
+                raise Refused(
+                    Problem(
+                        f"{source}/{name}",
+                        f"{entry.service} has no such option",
+                        choose(name, service.options),
+                    )
+                )
             default = service.options[name]
             if type(value) is not type(default):
                 kind = type(default).__name__
-                raise Refused(Problem(f"{source}/{name}", f"{value!r} is not of type {kind}", f"write it like {default!r}"))
+                raise Refused(
+                    Problem(f"{source}/{name}", f"{value!r} is not of type {kind}", f"write it like {default!r}")
+                )
             if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value < 2**31:
                 raise Refused(Problem(f"{source}/{name}", f"{value} is out of range", f"write a number like {default}"))
             options[name] = value
@@ -149,5 +171,7 @@ def _check_order(stack: str, services: tuple[WantedService, ...]) -> None:
         ready = [n for n, others in needs.items() if not others & needs.keys()]
         if not ready:
             where = f"stacks/{stack}/services"
-            raise Refused(Problem(where, f"{', '.join(sorted(needs))} wait for each other", "break the cycle in depends_on"))
+            raise Refused(
+                Problem(where, f"{', '.join(sorted(needs))} wait for each other", "break the cycle in depends_on")
+            )
         needs = {n: others for n, others in needs.items() if n not in ready}

@@ -53,7 +53,13 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
 def _volume(source: str, target: str, read_only: bool, selinux: bool) -> dict[str, Any]:
     # create_host_path off: a directory that is missing must be an error, not an empty directory owned by root.
     bind: dict[str, Any] = {"create_host_path": False, **({"selinux": "z"} if selinux else {})}
-    return {"type": "bind", "source": source, "target": target, **({"read_only": True} if read_only else {}), "bind": bind}
+    return {
+        "type": "bind",
+        "source": source,
+        "target": target,
+        **({"read_only": True} if read_only else {}),
+        "bind": bind,
+    }
 
 
 def _healthcheck(s: PlannedService) -> dict[str, Any]:
@@ -72,11 +78,13 @@ def _gpu_devices(plan: Plan, s: PlannedService) -> dict[str, Any]:
     driver, ids = "nvidia", list(s.devices)
     if plan.gpu_access == "cdi":
         driver, ids = "cdi", [f"nvidia.com/gpu={d}" for d in s.devices]
-    return {"resources": {"reservations": {"devices": [{"driver": driver, "device_ids": ids, "capabilities": ["gpu"]}]}}}
+    return {
+        "resources": {"reservations": {"devices": [{"driver": driver, "device_ids": ids, "capabilities": ["gpu"]}]}}
+    }
 
 
 def _labels(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str, str]:
-    """Compose does not see the content of mounted files; their digests as labels make a changed one re-create its service."""
+    """Compose does not see the content of mounted files: their digests as labels make a changed one re-create."""
     mine = [files[o.path] for o in plan.outputs if o.service == s.name]
     labels = {"gpufleet.files": hashlib.sha256(b"\0".join(mine)).hexdigest()[:16]} if mine else {}
     return {**labels, **({"gpufleet.model": s.model_sha256[:16]} if s.model_sha256 else {})}

@@ -33,4 +33,6 @@ def _render(template: str, names: dict[str, object]) -> str:
         return _environment().get_template(template).render(names)
     except TemplateError as error:
         message = (error.message or type(error).__name__).replace("\n", " ")
-        raise Refused(Problem(f"templates/{template}", f"cannot be rendered: {message}", "mend the template or the stack")) from None
+        raise Refused(
+            Problem(f"templates/{template}", f"cannot be rendered: {message}", "mend the template or the stack")
+        ) from None

@@ -44,7 +44,7 @@ class Container(Noun):
 
 
 class Engine(Noun):
-    """The container engine. ``version`` None: not installed; ``reachable`` False: installed, but it does not answer us."""
+    """The container engine. ``version`` None: not installed; ``reachable`` False: it does not answer us."""
 
     version: str | None = None
     compose_version: str | None = None
@@ -96,7 +96,10 @@ class HostFacts(Noun):
 
 
 class Entry(Noun):
-    """A path on the host, links followed (``link``: there was one). ``mode`` in octal digits; kind as `stat` names it, or ``dangling``."""
+    """A path on the host, links followed (``link``: there was one).
+
+    ``mode`` in octal digits; ``kind`` as `stat` names it, or ``dangling``.
+    """
 
     path: str
     kind: str

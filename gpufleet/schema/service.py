@@ -67,13 +67,15 @@ class Secret(Noun):
 
 
 class Service(Noun):
-    """One file ``services/NAME.yaml``. Every string may use ``{{ ... }}``; see docs/reference.md for the names in reach."""
+    """One file ``services/NAME.yaml``. ``command`` and ``environment`` may use ``{{ ... }}``."""
 
     title: str
     image: dict[Accelerator, Image] = Field(min_length=1)
     gpu: Literal["none", "preferred", "required"] = "none"
     needs_model: bool = False
-    overhead_mib: MiB = Field(0, description="what the program takes beside weights and KV cache, MiB of VRAM (or RAM on cpu)")
+    overhead_mib: MiB = Field(
+        0, description="what the program takes beside weights and KV cache, MiB of VRAM (or RAM on cpu)"
+    )
     memory_mib: MiB = Field(512, description="host memory the program takes beside its model, MiB")
     command: list[str] = []
     environment: dict[str, str] = {}

@@ -14,19 +14,26 @@ from .model import Model
 class Mirrors(Noun):
     """Where to fetch from instead of the public places."""
 
-    huggingface: str = Field("https://huggingface.co", pattern=r"^https?://[^\s'\"]+$", description="Hugging Face endpoint")
+    huggingface: str = Field(
+        "https://huggingface.co", pattern=r"^https?://[^\s'\"]+$", description="Hugging Face endpoint"
+    )
 
 
 class Settings(Noun):
     """Every setting, with its default. Unknown keys are refused; keys that begin with ``x_`` are yours."""
 
     stack: str = Field("starter", description="a stack of the catalog, or the path of a stack file (*.yaml)")
-    catalog: str | None = Field(None, description="a folder of yours with services/, models/, stacks/, searched before ours")
-    data_root: AbsolutePath = Field("/srv/gpufleet", description="everything gpufleet keeps on a host is below this directory")
+    catalog: str | None = Field(
+        None, description="a folder of yours with services/, models/, stacks/, searched before ours"
+    )
+    data_root: AbsolutePath = Field(
+        "/srv/gpufleet", description="everything gpufleet keeps on a host is below this directory"
+    )
     bind: IPv4Address = Field(IPv4Address("127.0.0.1"), description="address on which published ports listen")
     install_engine: bool = Field(True, description="install the container engine where there is none")
     models: dict[Name, Name | Model] = Field(
-        {}, description="what a stack's model name stands for here: a model of the catalog, or a whole model entry"
+        {},
+        description="what a stack's model name stands for here: a model of the catalog, or a whole model entry",
     )
     ports: dict[Name, Port] = Field({}, description="host port of a published service, by service name")
     options: dict[Name, dict[str, Any]] = Field({}, description="options of a service, by service name")
@@ -34,5 +41,10 @@ class Settings(Noun):
     reserve_vram_mib: MiB = Field(512, description="VRAM of each card that no service may plan with, MiB")
     reserve_ram_mib: MiB = Field(1024, description="host memory that no service may plan with, MiB")
     reserve_disk_mib: MiB = Field(2048, description="disk space that stays free below data_root, MiB")
-    health_deadline: int = Field(300, ge=5, le=7200, description="seconds a service may take to become healthy, before model size is added")
+    health_deadline: int = Field(
+        300,
+        ge=5,
+        le=7200,
+        description="seconds a service may take to become healthy, before model size is added",
+    )
     keep_releases: int = Field(5, ge=2, le=100, description="releases kept on a host for rollback")

@@ -20,7 +20,13 @@ if command -v nvidia-smi >/dev/null; then
 fi
 """
 
-HOLDERS = {"vfio-pci": "bound-vfio", "pci-stub": "bound-vfio", "xen-pciback": "bound-vfio", "nouveau": "bound-nouveau", "nova": "bound-nouveau"}
+HOLDERS = {
+    "vfio-pci": "bound-vfio",
+    "pci-stub": "bound-vfio",
+    "xen-pciback": "bound-vfio",
+    "nouveau": "bound-nouveau",
+    "nova": "bound-nouveau",
+}
 # Masked or missing identifiers that tools print where there is none.
 NO_UUID = re.compile(r"^GPU-[0fF-]*$|N/A|\?")
 
@@ -30,7 +36,10 @@ def parse(lines: list[str]) -> list[Gpu]:
     told, complaint = _smi(lines)
     cards = {c.address: c for c in pci.parse(lines, "10de")}
     cards |= {a: PciCard(a, _pci_id(told[a]), "nvidia") for a in told if a not in cards}
-    nvrm = next((m.group() for line in lines if line.startswith("nvrm ") and (m := re.search(r"\d+(\.\d+){1,2}", line))), None)
+    nvrm = next(
+        (m.group() for line in lines if line.startswith("nvrm ") and (m := re.search(r"\d+(\.\d+){1,2}", line))),
+        None,
+    )
     return [_card(card, told.get(address), complaint, nvrm) for address, card in cards.items()]
 
 
@@ -57,14 +66,24 @@ def _pci_id(gpu: ElementTree.Element) -> str:
 
 
 def _card(card: PciCard, gpu: ElementTree.Element | None, complaint: str, nvrm: str | None) -> Gpu:
-    base: dict[str, Any] = {"vendor": "nvidia", "pci_address": card.address, "pci_id": card.id, "kernel_driver": card.driver}
+    base: dict[str, Any] = {
+        "vendor": "nvidia",
+        "pci_address": card.address,
+        "pci_id": card.id,
+        "kernel_driver": card.driver,
+    }
     if gpu is not None:
         return Gpu(**base, **_told(gpu))
     if card.driver in HOLDERS:
         return Gpu(**base, state=HOLDERS[card.driver], evidence=f"held by {card.driver}")
     if card.driver is None:
         return Gpu(**base, state="no-driver", evidence=complaint or "no kernel driver is bound to it")
-    return Gpu(**base, driver_version=nvrm, state="driver-broken", evidence=complaint or "nvidia-smi is not there or did not answer")
+    return Gpu(
+        **base,
+        driver_version=nvrm,
+        state="driver-broken",
+        evidence=complaint or "nvidia-smi is not there or did not answer",
+    )
 
 
 def _told(gpu: ElementTree.Element) -> dict[str, Any]:

@@ -28,7 +28,11 @@ def parse(lines: list[str], vendor: str) -> list[PciCard]:
     """The cards of one vendor (four hex digits)."""
     rows = [line.split() for line in lines if line.startswith("pci ")]
     return [
-        PciCard(address=row[1].lower(), id=f"{vendor}:{row[4][2:].lower()}", driver=row[5] if len(row) > 5 else None)
+        PciCard(
+            address=row[1].lower(),
+            id=f"{vendor}:{row[4][2:].lower()}",
+            driver=row[5] if len(row) > 5 else None,
+        )
         for row in rows
         if len(row) >= 5 and row[3].lower() == f"0x{vendor}" and not row[2].startswith("0x12")
     ]

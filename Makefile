@@ -1,0 +1,50 @@
+# `make demo` shows it, `make test` proves it; both do their own set-up on Debian 12+ / Ubuntu 22.04+.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+HOSTS ?= 2
+LAB := $(BIN)/python -m tests.lab
+# A seed host is a real machine to the tests; without root there is none.
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup demo test check lab-up lab-down lab-ssh lab-status bench lock
+
+help:  ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
+
+setup: .venv/.ready  ## a virtual environment with the locked dependencies
+
+.venv/.ready: requirements/dev.lock
+	@./requirements/setup
+	@touch $@
+
+demo: setup  ## boot a host, converge it, ask it a question, converge it again
+	@tests/demo
+
+test: setup check  ## everything: gate, unit tests, then real hosts
+	$(PYTEST)
+
+check: setup  ## the gate: ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache | tail -n 4
+
+bench: setup  ## speed of a run with nothing to do, as a ratio
+	@$(BIN)/python bench/noop.py
+
+lab-up: setup  ## boot hosts: make lab-up HOSTS=3
+	@$(LAB) up $$(i=1; while [ $$i -le $(HOSTS) ]; do [ $$i = 2 ] && echo lab$$i=rtx4090 || echo lab$$i=cpu; i=$$((i + 1)); done)
+
+lab-down: setup  ## end everything that lab-up started
+	@$(LAB) down
+
+lab-ssh: setup  ## a shell on a host: make lab-ssh HOST=lab1
+	@$(LAB) ssh $(HOST)
+
+lab-status: setup  ## the hosts that run
+	@$(LAB) status
+
+lock: setup  ## resolve the dependencies again into requirements/*.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-annotate --no-header --upgrade pyproject.toml -o requirements/run.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-annotate --no-header --upgrade pyproject.toml --group dev -o requirements/dev.lock

@@ -1,0 +1,27 @@
+# Functions shared by the scripts that change what runs.
+cd "$root"
+compose() { docker compose --env-file "$root/.env" -f "$root/current/compose.yaml" "$@"; }
+up() { compose up -d --wait --wait-timeout "$deadline" --remove-orphans; }
+
+# Point the link $2 at release $1; a reader sees the old one or the new one, never none.
+switch() { ln -sfn "releases/$1" ".$2-new" && mv -T ".$2-new" "$2"; }
+
+# Blot out every value of .env in what is shown.
+blot() {
+  awk -v env="$root/.env" '
+    BEGIN { while ((getline line <env) > 0) { v = substr(line, index(line, "=") + 1); if (length(v) > 5) secret[v] = 1 } }
+    { for (v in secret) while (i = index($0, v)) $0 = substr($0, 1, i - 1) "***" substr($0, i + length(v)); print }'
+}
+
+# The release that last passed its gates comes back.
+put_back() {
+  good=$(readlink verified || true)
+  good=${good##*/}
+  if [ -z "$good" ] || [ "$good" = "$id" ] || [ ! -d "releases/$good" ]; then
+    echo "release: no earlier one to put back; mend the cause, then run again"
+  elif switch "$good" current && up >/dev/null 2>&1; then
+    echo "release: $good is back and healthy; mend the cause, then run again"
+  else
+    echo "release: $good is back, but not healthy; mend the cause, then run again"
+  fi
+}
