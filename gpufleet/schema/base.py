@@ -47,9 +47,10 @@ def read(noun: type[NounT], data: Any, where: str) -> NounT:
 
 
 def _problem(noun: type[Noun], error: Any, where: str) -> Problem:
-    path = "/".join([where, *(str(part) for part in error["loc"])])
+    loc = tuple(part for part in error["loc"] if not str(part).startswith("<"))  # tags of a union are not the user's
+    path = "/".join([where, *map(str, loc)])
     if error["type"] == "extra_forbidden":
-        known = _fields_at(noun, error["loc"][:-1])
+        known = _fields_at(noun, loc[:-1])
         return Problem(path, f"unknown key '{error['loc'][-1]}'", choose(str(error["loc"][-1]), known))
     if error["type"] == "missing":
         return Problem(path, "is missing", "add it")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from .base import AbsolutePath, MiB, Name, Noun, Port
 from .model import Model
+
+
+# Tells the two apart before they are read: a wrong model entry must not also be called a wrong name.
+_KIND = Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>")
 
 
 class Mirrors(Noun):
@@ -31,7 +35,7 @@ class Settings(Noun):
     )
     bind: IPv4Address = Field(IPv4Address("127.0.0.1"), description="address on which published ports listen")
     install_engine: bool = Field(True, description="install the container engine where there is none")
-    models: dict[Name, Name | Model] = Field(
+    models: dict[Name, Annotated[Annotated[Name, Tag("<name>")] | Annotated[Model, Tag("<model>")], _KIND]] = Field(
         {},
         description="what a stack's model name stands for here: a model of the catalog, or a whole model entry",
     )

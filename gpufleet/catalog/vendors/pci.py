@@ -15,6 +15,10 @@ done
 """
 
 
+# Display controllers: VGA, 3D, other. An accelerator (0x1200) is a GPU with AMD alone; 10de has bridges and audio, too.
+GPU_CLASSES = ("0x0300", "0x0302", "0x0380")
+
+
 @dataclass(frozen=True)
 class PciCard:
     """A card on the bus. ``id`` is ``vvvv:dddd``."""
@@ -34,7 +38,7 @@ def parse(lines: list[str], vendor: str) -> list[PciCard]:
             driver=row[5] if len(row) > 5 else None,
         )
         for row in rows
-        if len(row) >= 5 and row[3].lower() == f"0x{vendor}" and not row[2].startswith("0x12")
+        if len(row) >= 5 and row[3].lower() == f"0x{vendor}" and row[2].startswith(GPU_CLASSES)
     ]
 
 

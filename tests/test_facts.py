@@ -1,0 +1,75 @@
+"""Parsers over what hosts print, and the probe itself in the shells that hosts have."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyinfra.api.exceptions import FactProcessError
+
+from gpufleet.facts.host import SECTIONS, Facts
+from gpufleet.facts.section import Section, split
+from gpufleet.facts.state import SECTIONS as STATE_SECTIONS
+from gpufleet.schema import Noun
+from tests.conftest import cases
+
+ALL: dict[str, Section[Any]] = {s.name: s for s in (*SECTIONS, *STATE_SECTIONS)}
+
+
+def _plain(value: Any) -> Any:
+    """A parser's value as plain data."""
+    if isinstance(value, Noun):
+        return value.to_json()
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def _stated(expected: Any, got: Any) -> Any:
+    """``got``, of each mapping only the keys that ``expected`` states."""
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        return [_stated(e, g) for e, g in zip(expected, got, strict=True)]
+    return {k: _stated(v, got.get(k)) for k, v in expected.items()} if isinstance(expected, dict) else got
+
+
+@pytest.mark.parametrize("case", cases("sections").values(), ids=cases("sections").keys())
+def test_section(case: dict[str, Any]) -> None:
+    got = _plain(ALL[case["section"]].parse(case["lines"]))
+    assert _stated(case["expect"], got) == case["expect"]
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash --posix", "busybox sh"])
+def test_probe_runs_in_every_shell(shell: str, tmp_path: Path) -> None:
+    if not shutil.which(shell.split()[0]):
+        pytest.skip(f"{shell} is not installed")
+    (tmp_path / "model.gguf.partial").write_bytes(b"12345")
+    script = Facts().command(root=str(tmp_path / "new"), models=str(tmp_path / "model.gguf"))
+    run = subprocess.run([*shell.split(), "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    facts = Facts().process(run.stdout.splitlines())
+    assert run.stderr == ""
+    assert facts.system.memory_mib > 0
+    assert facts.disks[0].writable
+    assert facts.disks[0].free_mib <= facts.disks[0].total_mib
+    assert facts.present == {str(tmp_path / "model.gguf"): 5}
+    assert json.dumps(facts.to_json())
+    assert list(tmp_path.iterdir()) == [tmp_path / "model.gguf.partial"]  # the probe writes nothing
+
+
+def test_an_answer_cut_short_is_an_error_of_this_host_alone() -> None:
+    with pytest.raises(FactProcessError, match="cut short"):
+        split(["@@ system", "distro debian"])
+
+
+@given(name=st.sampled_from(sorted(ALL)), data=st.data())
+def test_parsers_survive_anything(name: str, data: st.DataObject) -> None:
+    """Lines of any section, cut, mixed and mutilated: never an exception."""
+    pool = [line for case in cases("sections").values() for line in case["lines"]]
+    lines = data.draw(st.lists(st.one_of(st.sampled_from(pool), st.text(max_size=30)), max_size=8))
+    cut = [line[: data.draw(st.integers(0, len(line)))] if data.draw(st.booleans()) else line for line in lines]
+    ALL[name].parse(cut)
