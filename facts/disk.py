@@ -28,7 +28,7 @@ def parse(lines: list[str]) -> tuple[Disk, ...]:
     return tuple(
         Disk(path=path, free_mib=int(free) // 1024, total_mib=int(total) // 1024, writable=writable == "yes")
         for free, total, writable, path in (
-            row for row in rows if len(row) == 4 and row[0].isdigit() and row[1].isdigit()
+            row for row in rows if len(row) == 4 and row[0].isdecimal() and row[1].isdecimal()
         )
     )
 
@@ -36,7 +36,7 @@ def parse(lines: list[str]) -> tuple[Disk, ...]:
 def parse_present(lines: list[str]) -> dict[str, int]:
     """Bytes there, by the final path of a model: of the file, or of its partial download."""
     rows = [line.split(" ", 1) for line in lines if " " in line]
-    sizes = {path: int(size) for size, path in rows if size.isdigit()}
+    sizes = {path: int(size) for size, path in rows if size.isdecimal()}
     return {path.removesuffix(".partial"): size for path, size in sorted(sizes.items(), key=lambda item: item[1])}
 
 

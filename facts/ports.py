@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv6Address
 
 from ..schema import Listener
@@ -19,18 +20,18 @@ ls -l /proc/[0-9]*/fd 2>/dev/null | awk -v list="$sockets" '
 """
 
 
+LISTEN = re.compile(r"listen ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) (\d+)")
+OWNER = re.compile(r"owner (\d+) (.+)")
+
+
 def parse(lines: list[str]) -> tuple[Listener, ...]:
     """``listen ADDRESS:PORT INODE`` (hex, as /proc prints them) and ``owner INODE NAME`` lines."""
-    rows = [line.split(" ", 2) for line in lines]
-    owners = {row[1]: row[2] for row in rows if row[0] == "owner" and len(row) == 3}
-    found = {
-        _listener(row[1], owners.get(row[2])) for row in rows if row[0] == "listen" and len(row) == 3 and ":" in row[1]
-    }
+    owners = {m[1]: m[2] for line in lines if (m := OWNER.fullmatch(line))}
+    found = {_listener(m[1], m[2], owners.get(m[3])) for line in lines if (m := LISTEN.fullmatch(line))}
     return tuple(sorted(found, key=lambda x: (x.port, x.address)))
 
 
-def _listener(text: str, process: str | None) -> Listener:
-    address, _, port = text.rpartition(":")
+def _listener(address: str, port: str, process: str | None) -> Listener:
     return Listener(address=_address(address), port=int(port, 16), process=process)
 
 

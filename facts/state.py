@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pyinfra.api.facts import FactBase
@@ -25,6 +26,11 @@ for p in $paths; do
 done
 """
 
+ENTRY = re.compile(
+    r"(?P<mode>[0-7]{1,4}) (?P<uid>\d+) (?P<gid>\d+) (?P<size>\d+) (?P<kind>[a-z ]+)"
+    r"\|(?P<path>[^|]+)\|(?P<link>(link)?)"
+)
+
 LINKS = r"""
 for name in current verified; do echo "$name $(readlink "$root/$name")"; done
 """
@@ -43,14 +49,14 @@ cd "$root/releases/$release" && docker compose --env-file "$root/.env" -f compos
 
 def parse_entries(lines: list[str]) -> dict[str, Entry]:
     """``mode uid gid size kind|path|link`` lines, by path; a dangling link has only its first line."""
-    found = (_entry(*line.split("|")) for line in lines if line.count("|") == 2)
-    return {entry.path: entry for entry in found}
+    found = (match for line in lines if (match := ENTRY.fullmatch(line)))
+    return {match["path"]: _entry(match) for match in found}
 
 
-def _entry(stat: str, path: str, link: str) -> Entry:
-    mode, uid, gid, size, kind = stat.split(" ", 4)
-    octal = f"{int(mode, 8):04o}"
-    return Entry(path=path, mode=octal, uid=int(uid), gid=int(gid), size=int(size), kind=kind, link=bool(link))
+def _entry(match: re.Match[str]) -> Entry:
+    numbers = {name: int(match[name]) for name in ("uid", "gid", "size")}
+    octal = f"{int(match['mode'], 8):04o}"
+    return Entry(path=match["path"], kind=match["kind"], mode=octal, link=bool(match["link"]), **numbers)
 
 
 def parse_links(lines: list[str]) -> dict[str, str | None]:

@@ -22,8 +22,8 @@ def parse(lines: list[str]) -> System:
         distro=found.get("distro", "unknown"),
         distro_version=found.get("distro_version", ""),
         arch=found.get("arch", "unknown"),
-        uid=int(found["uid"]) if found.get("uid", "").isdigit() else -1,
-        memory_mib=int(found["memory_kib"]) // 1024 if found.get("memory_kib", "").isdigit() else 0,
+        uid=int(found["uid"]) if found.get("uid", "").isdecimal() else -1,
+        memory_mib=int(found["memory_kib"]) // 1024 if found.get("memory_kib", "").isdecimal() else 0,
         selinux="selinux" in found,
         package_manager=found.get("package_manager", ""),
     )

@@ -20,7 +20,8 @@ class Problem:
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.fix}"
+        text = f"{self.where}: {self.what}; {self.fix}"
+        return " ".join(text.split())  # one line, whatever was put into it
 
 
 class Refused(Exception):

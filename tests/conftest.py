@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import settings
 
 from gpufleet.plan import Wanted, plan, want
 from gpufleet.schema import HostFacts, Plan, read
 
+# Speed is measured in bench/, never asserted in a test. The same examples in every run: a failure can be met again.
+settings.register_profile("gpufleet", deadline=None, derandomize=True, max_examples=400)
+settings.load_profile("gpufleet")
 CASES = Path(__file__).parent / "cases"
 
 

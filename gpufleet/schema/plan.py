@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ..errors import Problem
 from .base import Noun
 from .service import Accelerator, Gate, Healthcheck, Secret
 
@@ -20,7 +21,7 @@ class Finding(Noun):
     fix: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.fix} [{self.id}]"
+        return f"{Problem(self.where, self.what, self.fix)} [{self.id}]"
 
 
 class Line(Noun):

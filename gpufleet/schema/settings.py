@@ -10,7 +10,6 @@ from pydantic import Discriminator, Field, Tag
 from .base import AbsolutePath, MiB, Name, Noun, Port
 from .model import Model
 
-
 # Tells the two apart before they are read: a wrong model entry must not also be called a wrong name.
 _KIND = Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>")
 

@@ -1,0 +1,49 @@
+"""A lint over every entry of the catalog, ours and by the same rules a user's."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpufleet.catalog import OURS, Catalog
+from gpufleet.render.files import TEMPLATES
+from gpufleet.schema import Service
+
+CATALOG = Catalog()
+SERVICES = CATALOG.names("services")
+
+
+def test_every_entry_can_be_read() -> None:
+    read = {"services": CATALOG.service, "models": CATALOG.model, "stacks": CATALOG.stack}
+    for kind, reader in read.items():
+        assert [reader(name) for name in CATALOG.names(kind)], kind
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_service(name: str) -> None:
+    service = CATALOG.service(name)
+    assert service.gpu != "none" or list(service.image) == ["cpu"], "without a GPU there is one image"
+    assert service.memory_mib >= 64
+    assert all((TEMPLATES / f.template).is_file() for f in service.files)
+    assert _secrets_asked(service) <= {s.name for s in service.secrets}, "every ${NAME} is a declared secret"
+    assert service.gate is None or service.gate.path.startswith("/")
+
+
+def _secrets_asked(service: Service) -> set[str]:
+    """Names in ``${NAME:?}``; any other form would let a container start with an empty password."""
+    values = [v for v in service.environment.values() if "${" in v]
+    assert all(v.startswith("${") and v.endswith(":?}") for v in values), values
+    return {v[2:-3] for v in values}
+
+
+def test_no_default_secret() -> None:
+    for path in OURS.rglob("*.yaml"):
+        text = path.read_text().lower()
+        assert not [w for w in ("changeme", "sk-1234", "admin123", "password123") if w in text], path
+
+
+def test_every_model_has_its_checksum_and_a_licence() -> None:
+    for name in CATALOG.names("models"):
+        model = CATALOG.model(name)
+        assert model.licence
+        assert model.architecture
+        assert model.bytes > 1 << 20

@@ -1,0 +1,144 @@
+"""Laws that hold for every host and every setting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gpufleet.errors import Refused
+from gpufleet.plan import plan, want
+from gpufleet.plan.drift import drift
+from gpufleet.plan.ledger import kv_cache_mib, mib
+from gpufleet.render import render
+from gpufleet.schema import Architecture, Container, Engine, Gpu, HostFacts, HostState, Model, Settings, System
+from tests.conftest import planned, wanted
+
+MIB = st.integers(0, 200_000)
+GPUS = st.builds(
+    Gpu,
+    vendor=st.just("nvidia"),
+    pci_address=st.from_regex(r"0000:[0-9a-f]{2}:00\.0", fullmatch=True),
+    pci_id=st.just("10de:2684"),
+    uuid=st.one_of(st.none(), st.uuids().map(lambda u: f"GPU-{u}")),
+    vram_total_mib=st.one_of(st.none(), MIB),
+    state=st.sampled_from(["usable", "no-driver", "driver-broken", "bound-vfio", "unknown"]),
+)
+CARDS = st.lists(GPUS, max_size=8, unique_by=lambda g: g.pci_address).map(tuple)
+HOSTS = st.builds(
+    HostFacts,
+    system=st.builds(System, uid=st.sampled_from([0, 1000]), memory_mib=MIB, distro=st.sampled_from(["debian", "x"])),
+    gpus=CARDS,
+    engine=st.builds(Engine, version=st.one_of(st.none(), st.just("26.1.5")), reachable=st.booleans()),
+)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12)),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@given(facts=HOSTS, role=st.sampled_from(["cpu", "single_gpu"]))
+def test_every_host_gets_a_plan_and_the_same_one_again(facts: HostFacts, role: str) -> None:
+    first, second = planned(facts, role), planned(facts, role)
+    assert first == second
+    assert render(first).archive() == render(second).archive()
+    for book in first.ledgers:
+        assert book.capacity_mib == book.reserve_mib + book.used_mib + book.free_mib
+    fits = [book.free_mib >= 0 for book in first.ledgers if book.lines]
+    assert all(fits) or any(f.id == "PLAN-FIT" for f in first.blocked)
+
+
+@given(facts=HOSTS)
+def test_only_usable_cards_are_planned_with(facts: HostFacts) -> None:
+    usable = {g.identity for g in facts.gpus if g.state == "usable"}
+    plan_ = planned(facts, "single_gpu")
+    assert {d for s in plan_.services for d in s.devices} <= usable
+    assert usable or plan_.blocked
+
+
+@given(
+    data=st.dictionaries(
+        st.one_of(st.sampled_from(sorted(Settings.model_fields)), st.text(max_size=8)), JSON, max_size=4
+    )
+)
+def test_any_settings_are_read_or_refused_in_lines(data: dict[str, Any]) -> None:
+    try:
+        want(["cpu"], data)
+    except Refused as refused:
+        lines = [str(p) for p in refused.problems]
+        assert lines
+        assert all(line.count("\n") == 0 and ": " in line and "; " in line for line in lines)
+
+
+@given(tokens=st.integers(1, 10**7), layers=st.integers(1, 200), heads=st.integers(1, 128))
+def test_kv_cache_grows_with_tokens(tokens: int, layers: int, heads: int) -> None:
+    architecture = Architecture(layers=layers, kv_heads=heads, head_dim=128, context=10**7)
+    model = Model(file="a", url="http://a/a", bytes=1, sha256="0" * 64, architecture=architecture)
+    assert kv_cache_mib(model, tokens) <= kv_cache_mib(model, tokens + 1)
+    assert kv_cache_mib(model, tokens) == mib(4 * layers * heads * 128 * tokens)
+
+
+@given(
+    broken=st.sampled_from(["llama", "redis", "litellm"]), how=st.sampled_from(["gone", "hash", "exited", "unhealthy"])
+)
+def test_drift_names_exactly_what_differs(broken: str, how: str) -> None:
+    plan_ = plan("h", wanted(), HostFacts())
+    release = render(plan_)
+    containers = tuple(_container(s.name, how if s.name == broken else "") for s in plan_.services)
+    state = HostState(
+        engine=Engine(containers=tuple(c for c in containers if c)),
+        current=release.id,
+        verified=release.id,
+        hashes={s.name: "h" for s in plan_.services},
+    )
+    reasons = drift(plan_, release, state)
+    assert len(reasons) == 1
+    assert reasons[0].startswith(f"{broken}: ")
+
+
+def _container(service: str, how: str) -> Container | None:
+    if how == "gone":
+        return None
+    state, health = ("exited" if how == "exited" else "running"), ("unhealthy" if how == "unhealthy" else "healthy")
+    return Container.model_validate(
+        {
+            "name": service,
+            "state": state,
+            "health": health,
+            "project": "starter",
+            "service": service,
+            "ports": "",
+            "config_hash": "x" if how == "hash" else "h",
+        }
+    )
+
+
+def test_a_stranger_in_our_project_is_drift() -> None:
+    plan_ = plan("h", wanted(), HostFacts())
+    extra = _container("localai", "")
+    assert extra
+    state = HostState(engine=Engine(containers=(extra,)))
+    assert "localai: is no longer part of the stack" in drift(plan_, render(plan_), state)
+
+
+@pytest.mark.parametrize("amount", [0, 1])
+def test_reserve_is_kept(amount: int) -> None:
+    """A card with exactly the room asked for fits; one MiB less does not."""
+    need = planned(HostFacts(gpus=(_card(99_999),)), "single_gpu").ledgers[0].used_mib + 512
+    assume(need)
+    found = planned(HostFacts(gpus=(_card(need - amount),)), "single_gpu").blocked
+    assert any(f.id == "PLAN-FIT" and f.where != "ledger/ram" for f in found) == bool(amount)
+
+
+def _card(mib_: int) -> Gpu:
+    return Gpu(
+        vendor="nvidia",
+        pci_address="0000:01:00.0",
+        pci_id="10de:2684",
+        uuid="GPU-1",
+        vram_total_mib=mib_,
+        state="usable",
+    )
