@@ -1,0 +1,112 @@
+"""Docs are true: the reference is the schema's; `python -m tests.test_docs` writes it anew."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gpufleet.catalog import Catalog
+from gpufleet.plan import want
+from gpufleet.schema import Model, Noun, Service, Settings, Stack, StackService
+from gpufleet.schema.model import Architecture
+from gpufleet.schema.service import File, Gate, Healthcheck, Secret, Volume
+from gpufleet.schema.settings import Mirrors
+
+ROOT = Path(__file__).parent.parent
+REFERENCE = ROOT / "docs" / "reference.md"
+PARTS: list[tuple[str, list[type[Noun]]]] = [
+    ("Settings", [Settings, Mirrors]),
+    ("Stacks", [Stack, StackService]),
+    ("Services", [Service, Volume, File, Healthcheck, Gate, Secret]),
+    ("Models", [Model, Architecture]),
+]
+
+
+def reference() -> str:
+    """The reference as Markdown."""
+    lines = ["# Reference", "", "Generated from the schema: `python -m tests.test_docs`.", ""]
+    for title, nouns in PARTS:
+        lines += [f"## {title}", ""]
+        for noun in nouns:
+            about = " ".join((noun.__doc__ or "").split())
+            lines += [f"### {noun.__name__}", "", about, "", "| key | default | meaning |", "| --- | --- | --- |"]
+            lines += [_row(name, field) for name, field in noun.model_fields.items()] + [""]
+    catalog = Catalog()
+    lines += ["## In the catalog", ""]
+    lines += [
+        f"- {kind}: {', '.join(f'`{n}`' for n in catalog.names(kind))}" for kind in ("stacks", "services", "models")
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, field: Any) -> str:
+    default = "required" if field.is_required() else f"`{_plain(field.default)}`"
+    return f"| `{name}` | {default} | {field.description or ''} |"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Noun):
+        return value.to_json()
+    return value if value is None or isinstance(value, str | int | bool | list | dict) else str(value)
+
+
+def test_reference_is_the_schemas() -> None:
+    assert REFERENCE.read_text() == reference()
+
+
+def _blocks(language: str) -> list[tuple[str, str]]:
+    """(file, block) of all fenced blocks of a language in the docs."""
+    files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    found = ((f.name, m) for f in files for m in re.findall(rf"```{language}\n(.*?)```", f.read_text(), re.DOTALL))
+    return list(found)
+
+
+@pytest.mark.parametrize(("file", "block"), [b for b in _blocks("python") if "import" not in b[1]])
+def test_settings_in_the_docs_are_accepted(file: str, block: str) -> None:
+    data: dict[str, Any] = {}
+    exec(block, {}, data)
+    data = {k: v for k, v in data.items() if not k.startswith("_")}
+    if data.get("stack", "").endswith(".yaml"):
+        data["stack"] = "starter"
+    assert want(["cpu"], data)
+
+
+@pytest.mark.parametrize(("file", "block"), _blocks("yaml"))
+def test_stacks_in_the_docs_are_accepted(file: str, block: str, tmp_path: Path) -> None:
+    assert yaml.safe_load(block)
+    (tmp_path / "mine.yaml").write_text(block)
+    assert want(["cpu"], {"stack": str(tmp_path / "mine.yaml")}).services
+
+
+def test_links_lead_somewhere() -> None:
+    for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        targets = re.findall(r"\]\((?!http)([^)#]+)", file.read_text())
+        assert [t for t in targets if not (file.parent / t).exists()] == []
+
+
+def test_make_targets_in_the_docs_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md"):
+        for target in re.findall(r"(?:^|`)make ([a-z-]+)", file.read_text(), re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_facts_in_the_docs_can_be_printed() -> None:
+    """Each `pyinfra ... fact NAME` of the docs, against this machine."""
+    text = "\n".join(block for _, block in _blocks("sh"))
+    names = sorted(set(re.findall(r"fact (gpufleet\.[\w.]+)", text)))
+    assert names
+    for name in names:
+        command = [str(ROOT / ".venv/bin/pyinfra"), "inventory/example.py", "fact", name]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        assert run.returncode == 0, run.stderr
+        assert '"@local"' in run.stdout
+
+
+if __name__ == "__main__":
+    REFERENCE.write_text(reference())
