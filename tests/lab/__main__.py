@@ -1,0 +1,64 @@
+"""The lab by hand: `python -m tests.lab up lab1=cpu lab2=rtx4090`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from .lab import Lab, running
+from .nspawn import options
+from .shell import LabError
+
+
+def _up(lab: Lab, words: list[str], seeded: bool) -> None:
+    start = time.monotonic()
+    wanted = dict(w.split("=", 1) if "=" in w else (w, "cpu") for w in words or ["lab1=cpu", "lab2=rtx4090"])
+    for name, host in lab.up(wanted, seeded).items():
+        print(f"lab: {name} {host.address} {host.profile}")
+    print(f"lab: up in {time.monotonic() - start:.1f} s; now: pyinfra inventory/lab.py deploy.py, or make lab-ssh HOST=lab1")
+
+
+def _ssh(lab: Lab, words: list[str]) -> None:
+    if not words or words[0] not in lab.hosts():
+        raise LabError(f"name a host: {', '.join(lab.hosts()) or '(none runs; make lab-up)'}")
+    terminal = ["-t"] if not words[1:] else []
+    os.execvp("ssh", ["ssh", *terminal, *options(), f"root@{lab.hosts()[words[0]].address}", *words[1:]])
+
+
+def _status(lab: Lab) -> None:
+    for name, host in lab.hosts().items():
+        print(f"{name} {host.address} {host.profile}")
+    for name, runs in running().items():
+        print(f"{name}: {'runs' if runs else 'does not run'}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="lab", description=__doc__)
+    parser.add_argument("command", choices=["up", "down", "ssh", "status", "wipe", "reboot"])
+    parser.add_argument("words", nargs=argparse.REMAINDER, help="NAME=PROFILE for up, NAME for the others")
+    parser.add_argument("--no-seed", action="store_true", help="hosts pull every image themselves")
+    args = parser.parse_args()
+    lab = Lab()
+    try:
+        match args.command:
+            case "up":
+                _up(lab, args.words, not args.no_seed)
+            case "down":
+                lab.down(*args.words)
+            case "ssh":
+                _ssh(lab, args.words)
+            case "status":
+                _status(lab)
+            case "wipe" | "reboot":
+                for name in args.words:
+                    getattr(lab, args.command)(name)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

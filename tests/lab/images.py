@@ -1,0 +1,104 @@
+"""Images under the names that the catalog uses, made of Debian's packages and PyPI's.
+
+Redis, LiteLLM and llama.cpp's server are the real programs. The `cuda` image holds the same CPU program under the other
+tag, and says so in a label: a lab has no card that could compute.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gpufleet.catalog import Catalog
+
+from . import registry
+from .shell import cached, run, step
+from .trees import image_tree, overlay
+from .wheels import LITELLM, LLAMA, find, install
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an image is made: a layer over the common tree, and the image's configuration."""
+
+    config: dict[str, object]
+    layer: Callable[[Path], None] | None = None
+    version: str = ""
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def _llama(folder: Path) -> None:
+    """The server and its libraries in /app. The wheel holds each library three times; links do."""
+    wheel, app = folder / "wheel", folder / "layer" / "app"
+    install(wheel, LLAMA)
+    server = find(wheel, "llama-server")
+    shutil.copytree(server.parent, app, symlinks=True)
+    for library in sorted(wheel.rglob("*.so*")):
+        if library.is_file() and not (app / library.name).exists():
+            shutil.copy(library, app / library.name)
+    _link_twins(app)
+    (app / "llama-server").chmod(0o755)
+    shutil.rmtree(wheel)
+
+
+def _link_twins(folder: Path) -> None:
+    """Of files with one size and one stem keep the first, and link the others to it."""
+    first: dict[tuple[str, int], Path] = {}
+    for path in sorted(p for p in folder.iterdir() if p.is_file() and ".so" in p.name):
+        twin = first.setdefault((path.name.split(".so")[0], path.stat().st_size), path)
+        if twin != path:
+            path.unlink()
+            path.symlink_to(twin.name)
+
+
+def _litellm(folder: Path) -> None:
+    """The gateway for the Python of the common tree, compiled beforehand as upstream's image is."""
+    with overlay(image_tree(), folder / "build") as root:
+        target = root / "opt/litellm"
+        install(target, LITELLM, python="3.13")
+        program = root / "usr/bin/litellm"
+        program.write_text("#!/usr/bin/python3\nfrom litellm import run_server\nrun_server()\n")
+        program.chmod(0o755)
+        run("chroot", root, "python3", "-m", "compileall", "-q", "-j", str(os.cpu_count()), "/opt/litellm", check=False)
+    (folder / "build" / "upper").rename(folder / "layer")
+
+
+LLAMA_CONFIG = {"Entrypoint": ["/app/llama-server"], "Env": ["LD_LIBRARY_PATH=/app"], "WorkingDir": "/app"}
+RECIPES = {
+    "docker.io/library/redis": Recipe({"Cmd": ["redis-server"], "WorkingDir": "/data", "Volumes": {"/data": {}}}),
+    "ghcr.io/berriai/litellm": Recipe(
+        {"Entrypoint": ["litellm"], "Env": ["PYTHONPATH=/opt/litellm"], "WorkingDir": "/tmp"}, _litellm, LITELLM
+    ),
+    "ghcr.io/ggml-org/llama.cpp": Recipe(LLAMA_CONFIG, _llama, LLAMA),
+}
+
+
+def wanted() -> list[str]:
+    """Every image that a service of the catalog names."""
+    catalog = Catalog()
+    return sorted({image for name in catalog.names("services") for image in catalog.service(name).image.values()})
+
+
+def push() -> list[str]:
+    """Put the catalog's images into the registry; those that are there already cost one question each."""
+    images = wanted()
+    for image in images:
+        repository, _, tag = image.rpartition(":")
+        recipe = RECIPES[repository]
+        path = repository.split("/", 1)[1]
+        mark = json.dumps([recipe.config, recipe.version, registry.FORMAT])
+        if registry.mark_of(path, tag) != mark:
+            with step(f"image {image}"):
+                layers = [image_tree(), *([_layer(path, recipe)] if recipe.layer else [])]
+                stand_in = {"org.gpufleet.lab": "stand-in: a CPU program"} if "cuda" in tag or "rocm" in tag else {}
+                registry.push(path, tag, layers, recipe.config, {registry.MARK: mark, **stand_in})
+    return images
+
+
+def _layer(path: str, recipe: Recipe) -> Path:
+    assert recipe.layer
+    return cached(f"layer-{path.replace('/', '-')}", recipe.version + str(image_tree()), recipe.layer) / "layer"

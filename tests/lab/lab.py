@@ -1,0 +1,145 @@
+"""The lab as tests use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from . import net, nspawn, programs, services
+from .images import push
+from .paths import GATEWAY, HOME, RUN
+from .seed import plant
+from .shell import LabError, exclusive, run, step
+from .trees import machine_packages
+
+FIRST = 11  # the last number of the first host's address
+
+
+@dataclass(frozen=True)
+class HostInfo:
+    """A host that runs."""
+
+    address: str
+    profile: str
+
+
+class Lab:
+    """Hosts by name; a profile is `cpu` or a folder of tests/cases/gpu."""
+
+    def up(self, wanted: Mapping[str, str], seeded: bool = True) -> dict[str, HostInfo]:
+        """Bring up these hosts beside those that run; one that runs with another profile is made anew."""
+        _root()
+        with exclusive():
+            machine_packages()
+            _base()
+            have = self.hosts()
+            for name, profile in wanted.items():
+                if name in have and have[name].profile != profile:
+                    nspawn.remove(have.pop(name) and name)
+            for name, profile in wanted.items():
+                have.setdefault(name, HostInfo(_address(have), profile))
+            # Before the first boot: a host that is not in the file would not be taken down after a crash.
+            _write(have)
+            with step(f"hosts {', '.join(f'{n} ({p})' for n, p in wanted.items())}"):
+                for name in wanted:
+                    self._boot(name, have[name], seeded)
+                for name in wanted:
+                    nspawn.wait(name, have[name].address)
+            return have
+
+    def _boot(self, name: str, host: HostInfo, seeded: bool) -> None:
+        docker = nspawn.folder(name) / "docker"
+        if seeded and not (docker / "overlay2").exists():
+            docker.mkdir(parents=True, exist_ok=True)
+            plant(docker)
+        nspawn.boot(name, host.address, host.profile)
+
+    def down(self, *names: str) -> None:
+        """End these hosts, or everything: hosts, services, bridge, and the run directory."""
+        _root()
+        with exclusive():
+            every = {*self.hosts(), *net.leftovers(), *_folders()}
+            for name in names or sorted(every):
+                nspawn.remove(name)
+            if names:
+                return _write({n: h for n, h in self.hosts().items() if n not in names})
+            services.stop()
+            net.down_bridge()
+            shutil.rmtree(RUN, ignore_errors=True)
+
+    def wipe(self, name: str, seeded: bool = True) -> None:
+        """The host as it was first made."""
+        profile = self.hosts()[name].profile
+        with exclusive():
+            nspawn.remove(name)
+        self.up({name: profile}, seeded)
+
+    def reboot(self, name: str) -> None:
+        """A real reboot; returns when the host answers again."""
+        before = self.run(name, "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1").stdout
+        self.run(name, "systemctl reboot", check=False)
+        nspawn.until("the reboot", lambda: self.run(name, "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1", check=False).stdout not in ("", before))
+        nspawn.wait(name, self.hosts()[name].address)
+
+    def link(self, name: str, up: bool) -> None:
+        """Plug or unplug the host's cable."""
+        net.link(name, up)
+
+    def run(self, name: str, command: str, check: bool = True, timeout: float | None = None) -> nspawn.Completed:
+        """A shell command on a host, as root."""
+        done = nspawn.ssh(self.hosts()[name].address, command, timeout)
+        if check and done.returncode:
+            raise LabError(f"{name}: {command[:100]!r} failed ({done.returncode})\n{done.stdout}{done.stderr}")
+        return done
+
+    def hosts(self) -> dict[str, HostInfo]:
+        """The hosts that shall run."""
+        try:
+            told = json.loads((RUN / "hosts.json").read_text())["hosts"]
+        except (OSError, ValueError, KeyError):
+            return {}
+        return {name: HostInfo(**host) for name, host in told.items()}
+
+
+def _root() -> None:
+    if os.geteuid() != 0:
+        raise LabError("hosts are booted by root; run it as root")
+    HOME.mkdir(parents=True, exist_ok=True)
+
+
+def _base() -> None:
+    """What all hosts share."""
+    nspawn.keys()
+    net.up_bridge()
+    services.start()
+    push()
+
+
+def _folders() -> list[str]:
+    return [p.name for p in (RUN / "hosts").iterdir()] if (RUN / "hosts").exists() else []
+
+
+def _address(have: Mapping[str, HostInfo]) -> str:
+    prefix = GATEWAY.rsplit(".", 1)[0]
+    taken = {h.address for h in have.values()}
+    return next(a for n in range(FIRST, 250) if (a := f"{prefix}.{n}") not in taken)
+
+
+def _write(hosts: Mapping[str, HostInfo]) -> None:
+    """run/hosts.json, which inventory/lab.py reads."""
+    told = {"hosts": {n: asdict(h) for n, h in hosts.items()}, "ssh_key": str(nspawn.KEY), "gateway": GATEWAY}
+    new = RUN / "hosts.json.new"
+    new.write_text(json.dumps(told, indent=1))
+    new.rename(RUN / "hosts.json")
+    nspawn.known_hosts([h.address for h in hosts.values()])
+
+
+def running() -> dict[str, bool]:
+    """Programs of the lab, and whether they run."""
+    return {name: programs.pid_of(name) is not None for name in programs.names()}
+
+
+__all__ = ["HostInfo", "Lab", "run", "running"]

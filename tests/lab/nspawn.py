@@ -1,0 +1,102 @@
+"""One host: an overlay over the common tree, booted by systemd-nspawn in a network namespace."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import hardware, net, programs
+from .paths import FILES, GATEWAY, REGISTRY, RUN
+from .services import NAMES, certificates
+from .shell import run, until
+from .trees import host_tree
+
+Completed = subprocess.CompletedProcess[str]
+KEY = RUN / "id_ed25519"
+BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+
+
+def folder(name: str) -> Path:
+    return RUN / "hosts" / name
+
+
+def boot(name: str, address: str, profile: str) -> None:
+    """Make the host's files unless they are there, and start it unless it runs."""
+    home, root = folder(name), folder(name) / "root"
+    fresh = not (home / "made").exists()
+    for part in ("upper", "work", "root", "docker", "containerd"):
+        (home / part).mkdir(parents=True, exist_ok=True)
+    if not root.is_mount():
+        layers = f"lowerdir={host_tree()},upperdir={home}/upper,workdir={home}/work"
+        run("mount", "-t", "overlay", "overlay", "-o", layers, root)
+    if fresh:
+        _furnish(root, name, profile)
+        (home / "made").write_text(profile)
+    if not net.namespace(name).exists():
+        net.join(name, address)
+    programs.start(f"host-{name}", FILES / "nspawn", root, name, home)
+
+
+def _furnish(root: Path, name: str, profile: str) -> None:
+    """What makes this host this host."""
+    (root / "etc/hostname").write_text(f"{name}\n")
+    names = " ".join(NAMES)
+    (root / "etc/hosts").write_text(f"127.0.0.1 localhost {name}\n{GATEWAY} {names}\n")
+    (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
+    shutil.copy(f"{KEY}.pub", root / "root/.ssh/authorized_keys")
+    with (root / BUNDLE).open("a") as bundle:
+        bundle.write((certificates() / "ca.pem").read_text())
+    (root / "etc/docker").mkdir(exist_ok=True)
+    (root / "etc/docker/daemon.json").write_text(json.dumps({"registry-mirrors": [f"http://{REGISTRY}"]}, indent=2))
+    if profile != "cpu":
+        hardware.install(profile, root)
+
+
+def wait(name: str, address: str) -> None:
+    """Until sshd lets us in and dockerd answers."""
+    until(f"ssh on {name} (see {programs.log(f'host-{name}')})", lambda: ssh(address, "true").returncode == 0, 60)
+    until(f"dockerd on {name}", lambda: ssh(address, "docker version >/dev/null").returncode == 0, 60)
+
+
+def ssh(address: str, command: str, timeout: float | None = None) -> Completed:
+    """Run a shell command on a host."""
+    args = ["ssh", *options(), f"root@{address}", command]
+    return subprocess.run(args, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False)
+
+
+def options() -> list[str]:
+    plain = ("BatchMode=yes", "ConnectTimeout=5", f"UserKnownHostsFile={RUN}/known_hosts", "LogLevel=ERROR", "IdentitiesOnly=yes")
+    return ["-i", str(KEY), *(word for option in plain for word in ("-o", option))]
+
+
+def keys() -> None:
+    """The key pair by which we log in."""
+    if not KEY.exists():
+        RUN.mkdir(parents=True, exist_ok=True)
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "gpufleet lab", "-f", KEY)
+
+
+def known_hosts(addresses: list[str]) -> None:
+    """Every host has the common tree's host key."""
+    key = " ".join((host_tree() / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2])
+    (RUN / "known_hosts").write_text("".join(f"{a} {key}\n" for a in addresses))
+
+
+def halt(name: str) -> None:
+    """End the host; its files stay."""
+    programs.stop(f"host-{name}")
+    net.leave(name)
+    for mount in (folder(name) / "root", folder(name) / "docker"):
+        for _ in range(20):
+            if not mount.is_mount():
+                break
+            run("umount", "-R", mount, check=False)
+
+
+def remove(name: str) -> None:
+    halt(name)
+    # An overlay that is still mounted would be emptied file by file, through to nothing: never delete below a mount.
+    if not (folder(name) / "root").is_mount():
+        shutil.rmtree(folder(name), ignore_errors=True)

