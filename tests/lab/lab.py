@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from . import net, nspawn, programs, services
 from .images import push
 from .paths import GATEWAY, HOME, RUN
+from .seed import ADDRESS as SEED_ADDRESS
 from .seed import plant
 from .shell import LabError, exclusive, run, step
 from .trees import machine_packages
@@ -134,7 +135,7 @@ def _write(hosts: Mapping[str, HostInfo]) -> None:
     new = RUN / "hosts.json.new"
     new.write_text(json.dumps(told, indent=1))
     new.rename(RUN / "hosts.json")
-    nspawn.known_hosts([h.address for h in hosts.values()])
+    nspawn.known_hosts([SEED_ADDRESS, *(h.address for h in hosts.values())])
 
 
 def running() -> dict[str, bool]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from . import hardware, net, programs
 from .paths import FILES, GATEWAY, REGISTRY, RUN
 from .services import NAMES, certificates
-from .shell import run, until
+from .shell import mounted, run, until
 from .trees import host_tree
 
 Completed = subprocess.CompletedProcess[str]
@@ -28,7 +28,7 @@ def boot(name: str, address: str, profile: str) -> None:
     fresh = not (home / "made").exists()
     for part in ("upper", "work", "root", "docker", "containerd"):
         (home / part).mkdir(parents=True, exist_ok=True)
-    if not root.is_mount():
+    if not mounted(root):
         layers = f"lowerdir={host_tree()},upperdir={home}/upper,workdir={home}/work"
         run("mount", "-t", "overlay", "overlay", "-o", layers, root)
     if fresh:
@@ -85,12 +85,12 @@ def known_hosts(addresses: list[str]) -> None:
 
 
 def halt(name: str) -> None:
-    """End the host; its files stay."""
-    programs.stop(f"host-{name}")
+    """Pull the host's plug; its files stay."""
+    programs.stop(f"host-{name}", gently=False)
     net.leave(name)
     for mount in (folder(name) / "root", folder(name) / "docker"):
         for _ in range(20):
-            if not mount.is_mount():
+            if not mounted(mount):
                 break
             run("umount", "-R", mount, check=False)
 
@@ -98,5 +98,5 @@ def halt(name: str) -> None:
 def remove(name: str) -> None:
     halt(name)
     # An overlay that is still mounted would be emptied file by file, through to nothing: never delete below a mount.
-    if not (folder(name) / "root").is_mount():
+    if not mounted(folder(name) / "root"):
         shutil.rmtree(folder(name), ignore_errors=True)

@@ -50,11 +50,11 @@ def log(name: str) -> Path:
     return RUN / f"{name}.log"
 
 
-def stop(name: str) -> None:
+def stop(name: str, gently: bool = True) -> None:
     """End a program with all of its process group."""
     pid = pid_of(name)
     if pid:
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number in (signal.SIGTERM, signal.SIGKILL) if gently else (signal.SIGKILL,):
             try:
                 os.killpg(pid, number)
                 until(f"the end of {name}", lambda: pid_of(name) is None, 10)

@@ -11,7 +11,7 @@ from pathlib import Path
 from . import programs
 from .gguf import write
 from .paths import CACHE, GATEWAY, RUN
-from .shell import cached, run, until
+from .shell import cached, mounted, run, until
 from .trees import service_tree
 from .wheels import caddy
 
@@ -75,7 +75,7 @@ def _start_package_cache(tree: Path, storage: Path) -> None:
         shutil.copy(Path("/") / name, tree / name)
     cache = tree / "cache"
     cache.mkdir(exist_ok=True)
-    if not cache.is_mount():
+    if not mounted(cache):
         run("mount", "--bind", storage, cache)
     settings = (f"BindAddress={GATEWAY}", "Port=3142", "CacheDir=/cache", "LogDir=/cache", "ForeGround=1", "PidFile=/cache/pid")
     programs.start("packages", "chroot", tree, "/usr/sbin/apt-cacher-ng", "-c", "/etc/apt-cacher-ng", *settings)
@@ -86,7 +86,7 @@ def stop() -> None:
     for name in programs.names():
         programs.stop(name)
     for mount in CACHE.glob("services-*/root/cache"):
-        while mount.is_mount():
+        while mounted(mount):
             run("umount", mount)
 
 

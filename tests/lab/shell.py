@@ -39,6 +39,11 @@ def run(*args: str | Path, check: bool = True, stdin: bytes = b"") -> str:
     return done.stdout.decode(errors="replace")
 
 
+def mounted(path: Path) -> bool:
+    """Whether something is mounted there. Path.is_mount does not see a bind mount from the same file system."""
+    return any(line.split()[1] == str(path) for line in Path("/proc/self/mounts").read_text().splitlines())
+
+
 def until(what: str, test: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until ``test`` holds."""
     end = time.monotonic() + seconds
