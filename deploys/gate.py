@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,5 +82,6 @@ def _serve(server: socket.socket, channel: Any) -> None:
 
 
 def _pump(source: Any, sink: Any) -> None:
-    while data := source.recv(65536):
-        sink.sendall(data)
+    with suppress(OSError, EOFError):  # the other direction has ended, and closed both
+        while data := source.recv(65536):
+            sink.sendall(data)

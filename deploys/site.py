@@ -33,7 +33,7 @@ def site() -> None:
         facts = host.get_fact(Facts, root=wanted.settings.data_root, models="\n".join(wanted.model_paths))
         if facts is None:
             return
-        planned = plan(host.name, wanted, facts)
+        planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
         target = Target(planned, render(planned))
     except Refused as refused:
         return _refuse([str(p) for p in refused.problems])

@@ -4,11 +4,13 @@ trap 'rm -f "$log"' EXIT
 switch "$id" current
 up >"$log" 2>&1 && exit 0
 {
+  # Not those that only wait for another one.
   format='{{.Service}} {{.State}} {{.Health}}'
-  bad=$(compose ps -a --format "$format" | awk '!($2 == "running" && ($3 == "healthy" || $3 == "")) { print $1 }')
-  echo "services: not healthy within $deadline s: ${bad:-(none started)}: $(grep -v '^ *$' "$log" | tail -n 1 | tr -s ' ')"
+  bad=$(compose ps -a --format "$format" |
+    awk '$2 != "created" && !($2 == "running" && ($3 == "healthy" || $3 == "")) { printf "%s ", $1 }')
+  why=$(grep -v '^ *$' "$log" | tail -n 1 | tr -s ' ')
+  echo "services: ${bad:-none }did not become healthy: $why; their last lines follow"
   for service in $bad; do
-    echo "services/$service: its last lines follow"
     compose logs --no-log-prefix --tail 15 "$service" 2>&1
   done
   put_back

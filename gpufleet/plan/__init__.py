@@ -14,8 +14,11 @@ from .wanted import ROLES, Wanted, WantedService, want
 __all__ = ["ROLES", "Wanted", "WantedService", "explain", "plan", "want"]
 
 
-def plan(host: str, wanted: Wanted, facts: HostFacts) -> Plan:
-    """What ``host`` will run, where, and why; ``findings`` say what speaks against it."""
+def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan:
+    """What ``host`` will run, where, and why; ``findings`` say what speaks against it.
+
+    ``address`` is where others reach it, its name if empty.
+    """
     places, ledgers, fit = place(wanted, facts)
     fetch = _downloads(wanted)
     uses_gpu = any(p.devices for p in places.values())
@@ -23,6 +26,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts) -> Plan:
     settings = wanted.settings
     return Plan(
         host=host,
+        address=address or host,
         role=wanted.role,
         stack=wanted.stack,
         root=settings.data_root,

@@ -114,9 +114,10 @@ class PlannedService(Noun):
 
 
 class Plan(Noun):
-    """What ``plan()`` says of one host."""
+    """What ``plan()`` says of one host; ``address`` is where others reach it."""
 
     host: str
+    address: str
     role: str
     stack: str
     root: str
@@ -140,4 +141,5 @@ class Plan(Noun):
     @property
     def urls(self) -> tuple[tuple[str, str], ...]:
         """(service, URL) of what is published."""
-        return tuple((s.name, f"http://{self.bind}:{s.publish}") for s in self.services if s.publish)
+        address = self.address if self.bind == "0.0.0.0" else self.bind
+        return tuple((s.name, f"http://{address}:{s.publish}") for s in self.services if s.publish)

@@ -17,7 +17,9 @@ def _up(lab: Lab, words: list[str], seeded: bool) -> None:
     wanted = dict(w.split("=", 1) if "=" in w else (w, "cpu") for w in words or ["lab1=cpu", "lab2=rtx4090"])
     for name, host in lab.up(wanted, seeded).items():
         print(f"lab: {name} {host.address} {host.profile}")
-    print(f"lab: up in {time.monotonic() - start:.1f} s; now: pyinfra inventory/lab.py deploy.py, or make lab-ssh HOST=lab1")
+    print(
+        f"lab: up in {time.monotonic() - start:.1f} s; now: pyinfra inventory/lab.py deploy.py, or make lab-ssh HOST=lab1"
+    )
 
 
 def _ssh(lab: Lab, words: list[str]) -> None:

@@ -75,7 +75,11 @@ def _tensors(tokens: list[str], words: list[str]) -> dict[str, np.ndarray]:
     embedding = np.eye(len(tokens), WIDTH, dtype=np.float32)
     output = np.zeros((len(tokens), WIDTH), np.float32)
     output[following, np.arange(len(tokens))] = 1
-    tensors = {"token_embd.weight": embedding, "output_norm.weight": np.ones(WIDTH, np.float32), "output.weight": output}
+    tensors = {
+        "token_embd.weight": embedding,
+        "output_norm.weight": np.ones(WIDTH, np.float32),
+        "output.weight": output,
+    }
     for layer in range(LAYERS):
         tensors |= {f"blk.{layer}.{name}.weight": t for name, t in _layer().items()}
     return tensors
@@ -84,7 +88,12 @@ def _tensors(tokens: list[str], words: list[str]) -> dict[str, np.ndarray]:
 def _layer() -> dict[str, np.ndarray]:
     """Weights that add nothing to what passes by."""
     narrow = KV_HEADS * WIDTH // HEADS
-    shapes = {"attn_q": (WIDTH, WIDTH), "attn_k": (narrow, WIDTH), "attn_v": (narrow, WIDTH), "attn_output": (WIDTH, WIDTH)}
+    shapes = {
+        "attn_q": (WIDTH, WIDTH),
+        "attn_k": (narrow, WIDTH),
+        "attn_v": (narrow, WIDTH),
+        "attn_output": (WIDTH, WIDTH),
+    }
     shapes |= {"ffn_gate": (HIDDEN, WIDTH), "ffn_up": (HIDDEN, WIDTH), "ffn_down": (WIDTH, HIDDEN)}
     zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     return {**zeros, "attn_norm": np.ones(WIDTH, np.float32), "ffn_norm": np.ones(WIDTH, np.float32)}

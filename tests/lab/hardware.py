@@ -50,7 +50,8 @@ def _container_toolkit(root: Path, cards: list[str]) -> None:
         "kind": "nvidia.com/gpu",
         "containerEdits": {"env": ["NVIDIA_VISIBLE_DEVICES=void"], "deviceNodes": shared},
         "devices": [
-            {"name": n, "containerEdits": {"deviceNodes": [{"path": f"/dev/nvidia{i}"} for i in ids]}} for n, ids in devices
+            {"name": n, "containerEdits": {"deviceNodes": [{"path": f"/dev/nvidia{i}"} for i in ids]}}
+            for n, ids in devices
         ],
     }
     (root / "etc/cdi").mkdir(parents=True, exist_ok=True)

@@ -8,51 +8,26 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from gpufleet.catalog import Catalog
 
 from . import registry
 from .shell import cached, run, step
-from .trees import image_tree, overlay
-from .wheels import LITELLM, LLAMA, find, install
+from .trees import image_tree, llama_tree, overlay
+from .wheels import LITELLM, install
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an image is made: a layer over the common tree, and the image's configuration."""
+    """How an image is made: a tree, perhaps a layer over it, and the image's configuration."""
 
     config: dict[str, object]
+    tree: Callable[[], Path] = image_tree
     layer: Callable[[Path], None] | None = None
     version: str = ""
-    labels: dict[str, str] = field(default_factory=dict)
-
-
-def _llama(folder: Path) -> None:
-    """The server and its libraries in /app. The wheel holds each library three times; links do."""
-    wheel, app = folder / "wheel", folder / "layer" / "app"
-    install(wheel, LLAMA)
-    server = find(wheel, "llama-server")
-    shutil.copytree(server.parent, app, symlinks=True)
-    for library in sorted(wheel.rglob("*.so*")):
-        if library.is_file() and not (app / library.name).exists():
-            shutil.copy(library, app / library.name)
-    _link_twins(app)
-    (app / "llama-server").chmod(0o755)
-    shutil.rmtree(wheel)
-
-
-def _link_twins(folder: Path) -> None:
-    """Of files with one size and one stem keep the first, and link the others to it."""
-    first: dict[tuple[str, int], Path] = {}
-    for path in sorted(p for p in folder.iterdir() if p.is_file() and ".so" in p.name):
-        twin = first.setdefault((path.name.split(".so")[0], path.stat().st_size), path)
-        if twin != path:
-            path.unlink()
-            path.symlink_to(twin.name)
 
 
 def _litellm(folder: Path) -> None:
@@ -67,13 +42,14 @@ def _litellm(folder: Path) -> None:
     (folder / "build" / "upper").rename(folder / "layer")
 
 
-LLAMA_CONFIG = {"Entrypoint": ["/app/llama-server"], "Env": ["LD_LIBRARY_PATH=/app"], "WorkingDir": "/app"}
 RECIPES = {
     "docker.io/library/redis": Recipe({"Cmd": ["redis-server"], "WorkingDir": "/data", "Volumes": {"/data": {}}}),
     "ghcr.io/berriai/litellm": Recipe(
-        {"Entrypoint": ["litellm"], "Env": ["PYTHONPATH=/opt/litellm"], "WorkingDir": "/tmp"}, _litellm, LITELLM
+        {"Entrypoint": ["litellm"], "Env": ["PYTHONPATH=/opt/litellm"], "WorkingDir": "/tmp"},
+        layer=_litellm,
+        version=LITELLM,
     ),
-    "ghcr.io/ggml-org/llama.cpp": Recipe(LLAMA_CONFIG, _llama, LLAMA),
+    "ghcr.io/ggml-org/llama.cpp": Recipe({"Entrypoint": ["/app/llama-server"], "WorkingDir": "/app"}, tree=llama_tree),
 }
 
 
@@ -90,10 +66,10 @@ def push() -> list[str]:
         repository, _, tag = image.rpartition(":")
         recipe = RECIPES[repository]
         path = repository.split("/", 1)[1]
-        mark = json.dumps([recipe.config, recipe.version, registry.FORMAT])
+        mark = json.dumps([recipe.config, recipe.version, str(recipe.tree()), registry.FORMAT])
         if registry.mark_of(path, tag) != mark:
             with step(f"image {image}"):
-                layers = [image_tree(), *([_layer(path, recipe)] if recipe.layer else [])]
+                layers = [recipe.tree(), *([_layer(path, recipe)] if recipe.layer else [])]
                 stand_in = {"org.gpufleet.lab": "stand-in: a CPU program"} if "cuda" in tag or "rocm" in tag else {}
                 registry.push(path, tag, layers, recipe.config, {registry.MARK: mark, **stand_in})
     return images

@@ -82,7 +82,13 @@ class Lab:
         """A real reboot; returns when the host answers again."""
         before = self.run(name, "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1").stdout
         self.run(name, "systemctl reboot", check=False)
-        nspawn.until("the reboot", lambda: self.run(name, "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1", check=False).stdout not in ("", before))
+        nspawn.until(
+            "the reboot",
+            lambda: (
+                self.run(name, "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1", check=False).stdout
+                not in ("", before)
+            ),
+        )
         nspawn.wait(name, self.hosts()[name].address)
 
     def link(self, name: str, up: bool) -> None:

@@ -67,7 +67,13 @@ def ssh(address: str, command: str, timeout: float | None = None) -> Completed:
 
 
 def options() -> list[str]:
-    plain = ("BatchMode=yes", "ConnectTimeout=5", f"UserKnownHostsFile={RUN}/known_hosts", "LogLevel=ERROR", "IdentitiesOnly=yes")
+    plain = (
+        "BatchMode=yes",
+        "ConnectTimeout=5",
+        f"UserKnownHostsFile={RUN}/known_hosts",
+        "LogLevel=ERROR",
+        "IdentitiesOnly=yes",
+    )
     return ["-i", str(KEY), *(word for option in plain for word in ("-o", option))]
 
 

@@ -41,7 +41,9 @@ def mark_of(repository: str, tag: str) -> str | None:
     return (config["config"].get("Labels") or {}).get(MARK)
 
 
-def push(repository: str, tag: str, trees: Sequence[Path], config: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+def push(
+    repository: str, tag: str, trees: Sequence[Path], config: Mapping[str, Any], labels: Mapping[str, str]
+) -> None:
     """An image of ``trees``, the first at the bottom."""
     layers = [_layer(tree) for tree in trees]
     for archive, digest, _ in layers:
@@ -78,7 +80,9 @@ def _upload(repository: str, digest: str, content: Path | bytes) -> None:
 @cache
 def _layer(tree: Path) -> tuple[Path, str, str]:
     """(archive, its digest, the digest of what is in it); the same bytes for the same files."""
-    folder = cached(f"archive-{hashlib.sha256(str(tree).encode()).hexdigest()[:8]}", FORMAT + str(tree), lambda f: _pack(tree, f))
+    folder = cached(
+        f"archive-{hashlib.sha256(str(tree).encode()).hexdigest()[:8]}", FORMAT + str(tree), lambda f: _pack(tree, f)
+    )
     digest, plain = (folder / "digests").read_text().split()
     return folder / "layer.tar.gz", digest, plain
 

@@ -12,7 +12,6 @@ from . import nspawn
 from .images import RECIPES, wanted
 from .paths import CACHE
 from .shell import LabError, cached, run
-from .trees import image_tree
 
 NAME, ADDRESS = "seed", "10.98.0.9"
 # What makes one dockerd another than the next.
@@ -21,7 +20,7 @@ OWN = ("engine-id", "network", "containers", "runtimes", "tmp", "swarm")
 
 def seed() -> Path:
     """The directory with the catalog's images."""
-    recipe = "".join([*wanted(), *(r.version + repr(r.config) for r in RECIPES.values()), str(image_tree())])
+    recipe = "".join([*wanted(), *(f"{r.version}{r.config}{r.tree()}" for r in RECIPES.values())])
     return cached("seed", recipe, _make)
 
 

@@ -30,7 +30,9 @@ def start() -> None:
     (RUN / "registry.yml").write_text(_registry(registry))
     (RUN / "Caddyfile").write_text(_caddyfile(tls, models))
     programs.start("registry", tree / "usr/bin/docker-registry", "serve", RUN / "registry.yml")
-    programs.start("caddy", caddy(), "run", "--config", RUN / "Caddyfile", "--adapter", "caddyfile", env={"HOME": str(RUN)})
+    programs.start(
+        "caddy", caddy(), "run", "--config", RUN / "Caddyfile", "--adapter", "caddyfile", env={"HOME": str(RUN)}
+    )
     _start_package_cache(tree, packages)
     for port in (5000, 3142, 443, 8081):
         until(f"port {port} of the lab's services (see {RUN}/*.log)", lambda port=port: _answers(port))  # type: ignore[misc]
@@ -77,7 +79,14 @@ def _start_package_cache(tree: Path, storage: Path) -> None:
     cache.mkdir(exist_ok=True)
     if not mounted(cache):
         run("mount", "--bind", storage, cache)
-    settings = (f"BindAddress={GATEWAY}", "Port=3142", "CacheDir=/cache", "LogDir=/cache", "ForeGround=1", "PidFile=/cache/pid")
+    settings = (
+        f"BindAddress={GATEWAY}",
+        "Port=3142",
+        "CacheDir=/cache",
+        "LogDir=/cache",
+        "ForeGround=1",
+        "PidFile=/cache/pid",
+    )
     programs.start("packages", "chroot", tree, "/usr/sbin/apt-cacher-ng", "-c", "/etc/apt-cacher-ng", *settings)
 
 
@@ -101,7 +110,18 @@ def _make_certificates(folder: Path) -> None:
     new = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650")
     run(*new, "-subj", "/CN=gpufleet lab CA", "-keyout", f"{ca}.key", "-out", f"{ca}.pem")
     signed = ("-CA", f"{ca}.pem", "-CAkey", f"{ca}.key", "-addext", f"subjectAltName={names}")
-    run(*new, "-subj", "/CN=registries", *signed, "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", f"{leaf}.key", "-out", f"{leaf}.pem")
+    run(
+        *new,
+        "-subj",
+        "/CN=registries",
+        *signed,
+        "-addext",
+        "basicConstraints=critical,CA:FALSE",
+        "-keyout",
+        f"{leaf}.key",
+        "-out",
+        f"{leaf}.pem",
+    )
 
 
 def _make_models(folder: Path) -> None:

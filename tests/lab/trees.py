@@ -19,7 +19,8 @@ HOST_PACKAGES = (
     "systemd,systemd-sysv,dbus,openssh-server,docker.io,docker-cli,docker-compose,iptables,iproute2,procps,"
     "curl,ca-certificates,apt-utils"
 )
-IMAGE_PACKAGES = "python3,curl,ca-certificates,libgomp1,redis-server"
+IMAGE_PACKAGES = "python3,curl,ca-certificates,redis-server"
+LLAMA_PACKAGES = "llama.cpp-tools,curl,ca-certificates"
 SERVICE_PACKAGES = "docker-registry,apt-cacher-ng"
 
 
@@ -62,6 +63,18 @@ def image_tree() -> Path:
     return cached("image", IMAGE_PACKAGES, lambda f: debootstrap("trixie", f / "root", IMAGE_PACKAGES)) / "root"
 
 
+def llama_tree() -> Path:
+    """Debian with llama.cpp, which only its unstable release has; it picks its code for the processor when it starts."""
+    return cached("llama", LLAMA_PACKAGES, _make_llama) / "root"
+
+
+def _make_llama(folder: Path) -> None:
+    debootstrap("sid", folder / "root", LLAMA_PACKAGES)
+    app = folder / "root" / "app"
+    app.mkdir()
+    (app / "llama-server").symlink_to("/usr/bin/llama-server")  # where upstream's image has it
+
+
 def service_tree() -> Path:
     """A registry and a package cache, unpacked and not installed: installing would start them on every address."""
     return cached("services", SERVICE_PACKAGES, _make_services) / "root"
@@ -73,11 +86,13 @@ def _make_services(folder: Path) -> None:
 
 
 def debootstrap(suite: str, root: Path, packages: str) -> None:
-    """A minimal Debian with ``packages``, from the machine's own sources of Debian packages."""
-    hook = "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/usr/share/doc/* $1/usr/share/locale/* $1/usr/share/man/*"
-    policy = '--setup-hook=mkdir -p "$1/usr/sbin"; printf "#!/bin/sh\\nexit 101\\n" >"$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"'
-    undo = '--customize-hook=rm "$1/usr/sbin/policy-rc.d"'
-    run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", policy, hook, undo, suite, root)
+    """A minimal Debian with ``packages``, which are installed but not started."""
+    setup = 'mkdir -p "$1/usr/sbin"; printf "#!/bin/sh\nexit 101\n" >"$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"'
+    finish = 'rm "$1/usr/sbin/policy-rc.d"; cd "$1" && rm -rf var/lib/apt/lists/* usr/share/doc/* usr/share/locale/* usr/share/man/*'
+    # A mirror may be some weeks old; what it holds is signed all the same.
+    old = '--aptopt=Acquire::Check-Valid-Until "false"'
+    hooks = (f"--setup-hook={setup}", f"--customize-hook={finish}")
+    run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", old, *hooks, suite, root)
 
 
 @contextmanager

