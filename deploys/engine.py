@@ -14,9 +14,8 @@ from .script import script
 @operation()
 def installed(target: Target, packages: tuple[str, ...]) -> Generator[str, None, None]:
     """Install the engine's packages where the engine or its compose plugin is missing."""
-    engine = observe(host, target).engine
-    if engine.version and engine.compose_version:
-        host.noop(f"docker {engine.version} with compose {engine.compose_version}")
+    if {"docker", "compose"} <= set(observe(host, target).tools):
+        host.noop("docker and its compose plugin")
         return
     yield script("install", packages=" ".join((*packages, "ca-certificates", "curl")))
     forget(host)

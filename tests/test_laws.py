@@ -89,7 +89,7 @@ def test_drift_names_exactly_what_differs(broken: str, how: str) -> None:
     release = render(plan_)
     containers = tuple(_container(s.name, how if s.name == broken else "") for s in plan_.services)
     state = HostState(
-        engine=Engine(containers=tuple(c for c in containers if c)),
+        containers=tuple(c for c in containers if c),
         current=release.id,
         verified=release.id,
         hashes={s.name: "h" for s in plan_.services},
@@ -120,7 +120,7 @@ def test_a_stranger_in_our_project_is_drift() -> None:
     plan_ = plan("h", wanted(), HostFacts())
     extra = _container("localai", "")
     assert extra
-    state = HostState(engine=Engine(containers=(extra,)))
+    state = HostState(containers=(extra,))
     assert "localai: is no longer part of the stack" in drift(plan_, render(plan_), state)
 
 

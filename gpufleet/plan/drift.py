@@ -21,7 +21,7 @@ def drift(plan: Plan, release: Named, state: HostState) -> tuple[str, ...]:
         for link, have in (("current", state.current), ("verified", state.verified))
         if have != release.id
     ]
-    mine = {c.service: c for c in state.engine.containers if c.project == plan.stack}
+    mine = {c.service: c for c in state.containers if c.project == plan.stack}
     for service in plan.services:
         reason = _differs(mine.get(service.name), state.hashes.get(service.name))
         reasons += [f"{service.name}: {reason}"] if reason else []

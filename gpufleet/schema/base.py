@@ -13,7 +13,7 @@ from ..errors import Problem, Refused, choose
 class Noun(BaseModel):
     """A frozen value that knows nothing it was not told and refuses what it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; pyinfra prints a fact's value with this."""

@@ -114,10 +114,11 @@ class HostState(Noun):
     """What converging needs to know: compared with a plan, it says what is left to do.
 
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
-    of its services, ``env_keys`` the names in .env that have a value.
+    of its services, ``env_keys`` the names in .env that have a value, ``tools`` which of docker and compose are there.
     """
 
-    engine: Engine = Engine()
+    tools: tuple[str, ...] = ()
+    containers: tuple[Container, ...] = ()
     entries: dict[str, Entry] = {}
     env_keys: tuple[str, ...] = ()
     current: str | None = None

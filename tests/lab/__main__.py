@@ -14,11 +14,13 @@ from .shell import LabError
 
 def _up(lab: Lab, words: list[str], seeded: bool) -> None:
     start = time.monotonic()
-    wanted = dict(w.split("=", 1) if "=" in w else (w, "cpu") for w in words or ["lab1=cpu", "lab2=rtx4090"])
+    pairs = (w.partition("=") for w in words or ["lab1=cpu", "lab2=rtx4090"])
+    wanted = {name: profile or "cpu" for name, _, profile in pairs}
     for name, host in lab.up(wanted, seeded).items():
         print(f"lab: {name} {host.address} {host.profile}")
     print(
-        f"lab: up in {time.monotonic() - start:.1f} s; now: pyinfra inventory/lab.py deploy.py, or make lab-ssh HOST=lab1"
+        f"lab: up in {time.monotonic() - start:.1f} s; next: .venv/bin/pyinfra inventory/lab.py deploy.py, "
+        "make lab-ssh HOST=lab1, make lab-down"
     )
 
 

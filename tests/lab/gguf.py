@@ -1,7 +1,7 @@
 """A tiny but valid GGUF model that gives one fixed reply to anything: its weights are a Markov chain over tokens.
 
-Each token's embedding is a unit vector, attention and feed-forward add nothing, and the output matrix maps every token to
-the next one of the reply. Different files carry different replies, so that an answer tells which file was served.
+Each token's embedding is a unit vector, attention and feed-forward add nothing, and the output matrix maps every token
+to the next one of the reply. Different files carry different replies, so that an answer tells which file was served.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 import gguf
 import numpy as np
 
+VERSION = 1  # raise it when the bytes change
 LAYERS, WIDTH, HEADS, KV_HEADS, HIDDEN, CONTEXT = 2, 384, 4, 2, 128, 2048
 SPACE = "\u2581"
 TEMPLATE = "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\\n' }}{% endfor %}assistant:"

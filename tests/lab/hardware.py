@@ -1,7 +1,7 @@
 """Fake GPU hardware of a host: device nodes, a sysfs tree, and an `nvidia-smi` that replays a capture.
 
-The capture is a folder of tests/cases/gpu: ``cmd/`` holds what commands printed, ``fs/`` what files held. It is laid into the
-host, and a unit of the host puts it in place at every boot, before dockerd starts.
+The capture is a folder of tests/cases/gpu: ``cmd/`` holds what commands printed, ``fs/`` what files held. It is laid
+into the host, and a unit of the host puts it in place at every boot, before dockerd starts.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from .images import push
 from .paths import GATEWAY, HOME, RUN
 from .seed import ADDRESS as SEED_ADDRESS
 from .seed import plant
-from .shell import LabError, exclusive, run, step
+from .shell import LabError, exclusive, step, until
 from .trees import machine_packages
 
 FIRST = 11  # the last number of the first host's address
@@ -39,7 +39,8 @@ class Lab:
             have = self.hosts()
             for name, profile in wanted.items():
                 if name in have and have[name].profile != profile:
-                    nspawn.remove(have.pop(name) and name)
+                    del have[name]
+                    nspawn.remove(name)
             for name, profile in wanted.items():
                 have.setdefault(name, HostInfo(_address(have), profile))
             # Before the first boot: a host that is not in the file would not be taken down after a crash.
@@ -80,16 +81,14 @@ class Lab:
 
     def reboot(self, name: str) -> None:
         """A real reboot; returns when the host answers again."""
-        before = self.run(name, "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1").stdout
+        before = self._boot_id(name)
         self.run(name, "systemctl reboot", check=False)
-        nspawn.until(
-            "the reboot",
-            lambda: (
-                self.run(name, "cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1", check=False).stdout
-                not in ("", before)
-            ),
-        )
+        until(f"the reboot of {name}", lambda: self._boot_id(name) not in ("", before))
         nspawn.wait(name, self.hosts()[name].address)
+
+    def _boot_id(self, name: str) -> str:
+        """Changes with every boot: the kernel is the machine's, but the first process is the host's own."""
+        return self.run(name, "stat -c %Z /proc/1", check=False).stdout.strip()
 
     def link(self, name: str, up: bool) -> None:
         """Plug or unplug the host's cable."""
@@ -147,6 +146,3 @@ def _write(hosts: Mapping[str, HostInfo]) -> None:
 def running() -> dict[str, bool]:
     """Programs of the lab, and whether they run."""
     return {name: programs.pid_of(name) is not None for name in programs.names()}
-
-
-__all__ = ["HostInfo", "Lab", "run", "running"]

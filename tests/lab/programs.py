@@ -15,7 +15,7 @@ PIDS = RUN / "pids"
 
 
 def _started(pid: int) -> str | None:
-    """When a process was started, in clock ticks since boot; None: there is none. A pid alone may be another's by now."""
+    """When a process was started, in clock ticks since boot; None: there is none. A pid alone may be reused."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""What hosts reach instead of the internet: a registry, a package cache, models over HTTP, and TLS under upstream's names."""
+"""What hosts reach instead of the internet: a registry under upstream's names, a package cache, models over HTTP."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 from . import programs
-from .gguf import write
+from .gguf import VERSION, write
 from .paths import CACHE, GATEWAY, RUN
 from .shell import cached, mounted, run, until
 from .trees import service_tree
@@ -23,7 +23,7 @@ MODELS = {"lab-tiny.gguf": "pong from lab", "lab-other.gguf": "other model here"
 def start() -> None:
     """Start what does not run yet."""
     tree, tls = service_tree(), certificates()
-    models = cached("models", repr(MODELS) + write.__doc__ if write.__doc__ else "", _make_models)
+    models = cached("models", f"{MODELS} {VERSION}", _make_models)
     registry, packages = CACHE / "registry", CACHE / "packages"
     for folder in (registry, packages, RUN):
         folder.mkdir(parents=True, exist_ok=True)

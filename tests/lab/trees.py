@@ -64,7 +64,7 @@ def image_tree() -> Path:
 
 
 def llama_tree() -> Path:
-    """Debian with llama.cpp, which only its unstable release has; it picks its code for the processor when it starts."""
+    """Debian unstable, the release that has llama.cpp. It picks its code for the processor when it starts."""
     return cached("llama", LLAMA_PACKAGES, _make_llama) / "root"
 
 
@@ -87,8 +87,10 @@ def _make_services(folder: Path) -> None:
 
 def debootstrap(suite: str, root: Path, packages: str) -> None:
     """A minimal Debian with ``packages``, which are installed but not started."""
-    setup = 'mkdir -p "$1/usr/sbin"; printf "#!/bin/sh\nexit 101\n" >"$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"'
-    finish = 'rm "$1/usr/sbin/policy-rc.d"; cd "$1" && rm -rf var/lib/apt/lists/* usr/share/doc/* usr/share/locale/* usr/share/man/*'
+    policy = '"$1/usr/sbin/policy-rc.d"'
+    setup = f'mkdir -p "$1/usr/sbin"; printf "#!/bin/sh\\nexit 101\\n" >{policy}; chmod 755 {policy}'
+    share = "usr/share"
+    finish = f'rm {policy}; cd "$1" && rm -rf var/lib/apt/lists/* {share}/doc/* {share}/locale/* {share}/man/*'
     # A mirror may be some weeks old; what it holds is signed all the same.
     old = '--aptopt=Acquire::Check-Valid-Until "false"'
     hooks = (f"--setup-hook={setup}", f"--customize-hook={finish}")

@@ -1,0 +1,48 @@
+"""What a run with nothing to do costs: against `pyinfra INVENTORY exec -- true` in the same minute, and in remote commands.
+
+Needs the lab, converged: `make lab-up`, then `pyinfra -y inventory/lab.py deploy.py`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PYINFRA = str(Path(sys.executable).parent / "pyinfra")
+HOST = "lab1"
+RUNS = {
+    "exec -- true": ["inventory/lab.py", "--limit", HOST, "exec", "--", "true"],
+    "deploy.py -y": ["-y", "inventory/lab.py", "--limit", HOST, "deploy.py"],
+    "deploy.py --dry": ["--dry", "inventory/lab.py", "--limit", HOST, "deploy.py"],
+}
+
+
+def run(args: list[str]) -> tuple[float, str]:
+    """Seconds, and what it printed."""
+    start = time.perf_counter()
+    done = subprocess.run(
+        [PYINFRA, *args], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=True
+    )
+    return time.perf_counter() - start, done.stdout + done.stderr
+
+
+def main() -> None:
+    run(RUNS["deploy.py -y"])
+    times: dict[str, list[float]] = {name: [] for name in RUNS}
+    for _ in range(7):  # in turn, so that a slow moment strikes all alike
+        for name, args in RUNS.items():
+            times[name].append(run(args)[0])
+    base = statistics.median(times["exec -- true"])
+    for name, values in times.items():
+        middle = statistics.median(values)
+        print(f"{name:<18} median {middle:.2f} s ({min(values):.2f} to {max(values):.2f}), {middle / base:.2f}x")
+    _, output = run(["-vvv", *RUNS["deploy.py -y"]])
+    print(f"remote commands of deploy.py -y with nothing to do: {output.count('>>> ')}")
+
+
+if __name__ == "__main__":
+    main()
