@@ -19,7 +19,7 @@ setup: .venv/.ready  ## a virtual environment with the locked dependencies
 	@touch $@
 
 demo: setup  ## boot a host, converge it, ask it a question, converge it again
-	@tests/demo
+	@$(BIN)/python -m tests.demo
 
 test: setup check  ## everything: gate, unit tests, then real hosts
 	$(PYTEST)

@@ -1,4 +1,4 @@
-"""What a run with nothing to do costs: against `pyinfra INVENTORY exec -- true` in the same minute, and in remote commands.
+"""What a run with nothing to do costs: in remote commands, and against `pyinfra INVENTORY exec -- true`.
 
 Needs the lab, converged: `make lab-up`, then `pyinfra -y inventory/lab.py deploy.py`.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from .paths import RUN
 from .shell import LabError, until
 
 PIDS = RUN / "pids"
+# Programs outlive the command that starts them; while it lives it is their parent, and Python wants to be told so.
+_CHILDREN: list[subprocess.Popen[bytes]] = []
 
 
 def _started(pid: int) -> str | None:
@@ -24,26 +27,29 @@ def _started(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
-def pid_of(name: str) -> int | None:
-    """The process id of a program that runs."""
+def pid_of(name: str, as_of: str | None = None) -> int | None:
+    """The process id of a program that runs, and if ``as_of`` is given, that was started with it."""
     try:
-        pid, started = (PIDS / name).read_text().split()
+        pid, started, version = (PIDS / name).read_text().split()
     except (OSError, ValueError):
         return None
-    return int(pid) if _started(int(pid)) == started else None
+    return int(pid) if _started(int(pid)) == started and as_of in (None, version) else None
 
 
-def start(name: str, *command: str | Path, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
-    """Start a program unless it runs; its output goes to ``run/NAME.log``."""
-    if pid_of(name):
+def start(name: str, *command: str | Path, env: Mapping[str, str] | None = None, config: str = "") -> None:
+    """Start a program unless it runs, again when its command or ``config`` has changed; it logs to ``run/NAME.log``."""
+    version = hashlib.sha256(f"{command} {config}".encode()).hexdigest()[:12]
+    if pid_of(name, version):
         return
+    stop(name)
     PIDS.mkdir(parents=True, exist_ok=True)
     with log(name).open("ab") as out:
         process = subprocess.Popen(
             [str(c) for c in command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-            env={**os.environ, **(env or {})}, cwd=cwd,
+            env={**os.environ, **(env or {})},
         )  # fmt: skip
-    (PIDS / name).write_text(f"{process.pid} {_started(process.pid)}")
+    _CHILDREN.append(process)
+    (PIDS / name).write_text(f"{process.pid} {_started(process.pid)} {version}")
 
 
 def log(name: str) -> Path:

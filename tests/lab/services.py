@@ -27,16 +27,18 @@ def start() -> None:
     registry, packages = CACHE / "registry", CACHE / "packages"
     for folder in (registry, packages, RUN):
         folder.mkdir(parents=True, exist_ok=True)
-    (RUN / "registry.yml").write_text(_registry(registry))
-    (RUN / "Caddyfile").write_text(_caddyfile(tls, models))
-    programs.start("registry", tree / "usr/bin/docker-registry", "serve", RUN / "registry.yml")
-    programs.start(
-        "caddy", caddy(), "run", "--config", RUN / "Caddyfile", "--adapter", "caddyfile", env={"HOME": str(RUN)}
-    )
+    _start("registry", _registry(registry), tree / "usr/bin/docker-registry", "serve")
+    _start("caddy", _caddyfile(tls, models), caddy(), "run", "--adapter", "caddyfile", "--config")
     _start_package_cache(tree, packages)
     for port in (5000, 3142, 443, 8081):
         until(f"port {port} of the lab's services (see {RUN}/*.log)", lambda port=port: _answers(port))  # type: ignore[misc]
     _describe(models)
+
+
+def _start(name: str, config: str, *command: str | Path) -> None:
+    """A program whose last argument is its configuration file."""
+    (RUN / f"{name}.conf").write_text(config)
+    programs.start(name, *command, RUN / f"{name}.conf", env={"HOME": str(RUN)}, config=config)
 
 
 def _answers(port: int) -> bool:

@@ -1,0 +1,127 @@
+"""Driving pyinfra against lab hosts, as a user does: by its command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.lab import Lab
+from tests.lab.paths import RUN
+from tests.lab.shell import until
+
+ROOT = Path(__file__).parent.parent
+PYINFRA = str(Path(sys.executable).parent / "pyinfra")
+QUESTION = json.dumps(
+    {"model": "chat", "messages": [{"role": "user", "content": "ping?"}], "cache": {"no-cache": True}}
+)
+ENV = "/srv/gpufleet/.env"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run of pyinfra."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        return self.stdout + self.stderr
+
+    @cached_property
+    def totals(self) -> dict[str, int]:
+        """Of a run with --json: hosts, success (changed), error, no_change."""
+        assert self.stdout, self.stderr
+        return dict(json.loads(self.stdout)["results"]["totals"])
+
+    @property
+    def lines(self) -> list[str]:
+        """Without pyinfra's indentation."""
+        return [line.strip() for line in self.output.splitlines()]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a run with nothing to do must leave as it is."""
+
+    containers: dict[str, str]
+    env: str
+    files: str
+
+
+class Fleet:
+    """Some hosts of the lab."""
+
+    def __init__(self, hosts: Mapping[str, str]) -> None:
+        self.lab, self.wanted = Lab(), dict(hosts)
+
+    def fresh(self) -> None:
+        """Up, and as they were first made."""
+        self.lab.down(*[h for h in self.wanted if h in self.lab.hosts()] or ["none"])
+        self.lab.up(self.wanted)
+
+    def pyinfra(self, *args: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Run:
+        done = subprocess.run(
+            [PYINFRA, *args], cwd=cwd, env={**os.environ, **(env or {})}, text=True, stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=600, check=False,
+        )  # fmt: skip
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    def converge(self, *args: str) -> Run:
+        return self.pyinfra("-y", "inventory/lab.py", *self._limit(args), *args, "deploy.py")
+
+    def start(self, *args: str) -> subprocess.Popen[bytes]:
+        """A run that goes on while the test does something to it."""
+        quiet = subprocess.DEVNULL
+        command = [PYINFRA, "-y", "inventory/lab.py", *self._limit(args), *args, "deploy.py"]
+        return subprocess.Popen(command, cwd=ROOT, stdin=quiet, stdout=quiet, stderr=quiet)
+
+    def _limit(self, args: tuple[str, ...]) -> list[str]:
+        """Other hosts of the lab are none of this fleet's business."""
+        return [] if "--limit" in args else [word for host in self.wanted for word in ("--limit", host)]
+
+    def ask(self, host: str) -> str:
+        """What the model answers through the gateway."""
+        command = f'. {ENV}; curl -fsS http://127.0.0.1:4000/v1/chat/completions -H "Authorization: Bearer $LITELLM_MASTER_KEY"'
+        answer = self.lab.run(host, f"{command} -H 'Content-Type: application/json' -d '{QUESTION}'").stdout
+        return str(json.loads(answer)["choices"][0]["message"]["content"])
+
+    def status(self, host: str, path: str, header: str) -> int:
+        """The HTTP status that the gateway gives."""
+        return int(
+            self.lab.run(
+                host, f"curl -s -o /dev/null -w '%{{http_code}}' -H '{header}' http://127.0.0.1:4000{path}"
+            ).stdout
+        )
+
+    def snapshot(self, host: str) -> Snapshot:
+        ps = "docker ps -aq | xargs -r docker inspect -f '{{.Name}} {{.Id}} {{.State.StartedAt}} {{.RestartCount}}'"
+        rows = (line.split(" ", 1) for line in self.lab.run(host, ps).stdout.splitlines())
+        find = "find /srv/gpufleet /etc/docker -not -path '*/data/*' -printf '%p %m %U %G %T@ %l\\n' | sort"
+        return Snapshot(
+            {n[1:]: rest for n, rest in rows}, self.lab.run(host, f"cat {ENV}").stdout, self.lab.run(host, find).stdout
+        )
+
+    def model(self, name: str) -> dict[str, Any]:
+        """Data for ``models`` that makes a file of the lab the model `chat`."""
+        told = json.loads((RUN / "models.json").read_text())[name]
+        shape = {"layers": 2, "kv_heads": 2, "head_dim": 96, "context": 2048}
+        return {"chat": {"file": name, **told, "architecture": shape}}
+
+    def wait_for(self, host: str) -> None:
+        """Until every container is healthy."""
+        command = "docker ps --format '{{.Status}}' | grep -c '(healthy)'"
+        until(f"containers on {host}", lambda: self.lab.run(host, command, check=False).stdout.strip() == "3", 120)
+
+
+def key(fleet: Fleet, host: str) -> str:
+    """The gateway's key."""
+    return fleet.lab.run(host, f". {ENV}; echo $LITELLM_MASTER_KEY").stdout.strip()

@@ -1,0 +1,133 @@
+"""The stack `starter`, end to end on real hosts: one without a card, one with a (simulated) RTX 4090."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.drive import Fleet, key
+
+pytestmark = pytest.mark.lab
+HOSTS = {"cpu1": "cpu", "gpu1": "rtx4090"}
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    """Two hosts as they were first made, then converged."""
+    fleet = Fleet(HOSTS)
+    fleet.fresh()
+    assert fleet.converge().code == 0
+    yield fleet
+    fleet.lab.down(*HOSTS)
+
+
+@pytest.fixture
+def converged(fleet: Fleet) -> Fleet:
+    """The hosts, converged without any setting beyond the inventory's."""
+    run = fleet.converge()
+    assert run.code == 0, run.output
+    return fleet
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_question_through_the_gateway_is_answered_by_the_model(converged: Fleet, host: str) -> None:
+    assert converged.ask(host) == " pong from lab"
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_gateway_wants_the_key(converged: Fleet, host: str) -> None:
+    assert converged.status(host, "/v1/models", "Authorization: Bearer sk-wrong") == 401
+    assert converged.status(host, "/v1/models", f"Authorization: Bearer {key(converged, host)}") == 200
+
+
+def test_second_run_changes_nothing(converged: Fleet) -> None:
+    before = {h: converged.snapshot(h) for h in HOSTS}
+    run = converged.converge("--json")
+    assert run.totals == {"hosts": 2, "success": 0, "error": 0, "no_change": 14}
+    assert {h: converged.snapshot(h) for h in HOSTS} == before
+
+
+def test_second_run_costs_few_remote_commands(converged: Fleet) -> None:
+    output = converged.converge("-vvv").output
+    assert 0 < output.count(">>> ") <= 8 * len(HOSTS)
+
+
+def test_the_card_and_no_other_device_is_in_the_container(converged: Fleet) -> None:
+    inside = converged.lab.run("gpu1", "docker exec starter-llama-1 sh -c 'ls /dev | grep nvidia'").stdout.split()
+    assert sorted(inside) == ["nvidia-uvm", "nvidia0", "nvidiactl"]
+    image = converged.lab.run("gpu1", "docker inspect -f '{{.Config.Image}}' starter-llama-1").stdout
+    assert ":server-cuda-" in image
+    assert converged.lab.run("cpu1", "docker exec starter-llama-1 ls /dev").stdout.count("nvidia") == 0
+
+
+def test_only_the_declared_port_is_published(converged: Fleet) -> None:
+    ports = converged.lab.run("cpu1", "docker ps --format '{{.Ports}}' | grep -o '[0-9.]*:[0-9]*->' | sort -u").stdout
+    assert ports.split() == ["0.0.0.0:4000->"]
+
+
+def test_dry_predicts_the_run(converged: Fleet) -> None:
+    change = ("--data", 'options={"redis": {"maxmemory_mib": 64}, "llama": {"context": 2048}}')
+    said = json.loads(converged.pyinfra("--dry", "--json", "inventory/lab.py", *change, "deploy.py").stdout)["plan"]
+    did = converged.converge("--json", *change)
+    predicted = {entry["names"][0] for entry in said if entry["hosts_with_change"]}
+    assert predicted == {"gpufleet | Bring the release over", "gpufleet | Run the release"}
+    assert did.totals["success"] == len(predicted) * len(HOSTS)
+    assert did.totals["error"] == 0
+
+
+def test_one_setting_recreates_one_container(converged: Fleet) -> None:
+    before = converged.snapshot("cpu1")
+    run = converged.converge("--limit", "cpu1", "--data", 'options={"llama": {"context": 1024}}')
+    assert run.code == 0, run.output
+    after = converged.snapshot("cpu1")
+    assert {name for name in before.containers if before.containers[name] != after.containers[name]} == {
+        "starter-llama-1"
+    }
+    assert before.env == after.env
+
+
+def test_another_model_of_the_same_name_is_served(converged: Fleet) -> None:
+    run = converged.converge("--limit", "cpu1", "--data", f"models={json.dumps(converged.model('lab-other.gguf'))}")
+    assert run.code == 0, run.output
+    assert converged.ask("cpu1") == " other model here"
+
+
+def test_a_killed_run_is_finished_by_the_next(converged: Fleet) -> None:
+    """Killed at growing delays, from before the first operation until after the last."""
+    for delay in (0.9, 1.3, 1.8, 2.5, 4, 7):
+        converged.lab.wipe("cpu1")
+        run = converged.start("--limit", "cpu1")
+        time.sleep(delay)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        again = converged.converge("--limit", "cpu1")
+        assert again.code == 0, f"killed after {delay} s: {again.output}"
+        assert converged.converge("--json", "--limit", "cpu1").totals["success"] == 0
+        assert converged.ask("cpu1") == " pong from lab"
+
+
+def test_a_reboot_brings_everything_back(converged: Fleet) -> None:
+    converged.lab.reboot("gpu1")
+    converged.wait_for("gpu1")
+    assert converged.converge("--json").totals["error"] == 0
+    assert converged.ask("gpu1") == " pong from lab"
+
+
+def test_bare_host_gets_its_engine(fleet: Fleet) -> None:
+    fleet.lab.wipe("cpu1", seeded=False)
+    fleet.lab.run("cpu1", "apt-get purge -y docker.io docker-cli docker-compose >/dev/null 2>&1; ! command -v docker")
+    run = fleet.converge("--limit", "cpu1")
+    assert run.code == 0, run.output
+    assert fleet.ask("cpu1") == " pong from lab"
+    assert fleet.converge("--json", "--limit", "cpu1").totals["success"] == 0
+
+
+def test_names_of_containers_are_the_stacks(converged: Fleet) -> None:
+    names = converged.lab.run("cpu1", "docker ps -a --format '{{.Names}}'").stdout.split()
+    assert sorted(names) == ["starter-litellm-1", "starter-llama-1", "starter-redis-1"]
+    assert all(re.fullmatch(r"starter-\w+-1", name) for name in names)
