@@ -18,9 +18,10 @@ from tests.lab.shell import until
 
 ROOT = Path(__file__).parent.parent
 PYINFRA = str(Path(sys.executable).parent / "pyinfra")
-QUESTION = json.dumps(
-    {"model": "chat", "messages": [{"role": "user", "content": "ping?"}], "cache": {"no-cache": True}}
-)
+MESSAGES = [{"role": "user", "content": "ping?"}]
+QUESTION = json.dumps({"model": "chat", "messages": MESSAGES, "cache": {"no-cache": True}})
+CHAT = """curl -fsS http://127.0.0.1:4000/v1/chat/completions -H "Authorization: Bearer $LITELLM_MASTER_KEY" \
+  -H "Content-Type: application/json" -d"""
 ENV = "/srv/gpufleet/.env"
 
 
@@ -65,7 +66,8 @@ class Fleet:
 
     def fresh(self) -> None:
         """Up, and as they were first made."""
-        self.lab.down(*[h for h in self.wanted if h in self.lab.hosts()] or ["none"])
+        if old := [h for h in self.wanted if h in self.lab.hosts()]:
+            self.lab.down(*old)
         self.lab.up(self.wanted)
 
     def pyinfra(self, *args: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Run:
@@ -90,8 +92,7 @@ class Fleet:
 
     def ask(self, host: str) -> str:
         """What the model answers through the gateway."""
-        command = f'. {ENV}; curl -fsS http://127.0.0.1:4000/v1/chat/completions -H "Authorization: Bearer $LITELLM_MASTER_KEY"'
-        answer = self.lab.run(host, f"{command} -H 'Content-Type: application/json' -d '{QUESTION}'").stdout
+        answer = self.lab.run(host, f". {ENV}; {CHAT} '{QUESTION}'").stdout
         return str(json.loads(answer)["choices"][0]["message"]["content"])
 
     def status(self, host: str, path: str, header: str) -> int:

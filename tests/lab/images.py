@@ -34,7 +34,7 @@ def _litellm(folder: Path) -> None:
     """The gateway for the Python of the common tree, compiled beforehand as upstream's image is."""
     with overlay(image_tree(), folder / "build") as root:
         target = root / "opt/litellm"
-        install(target, LITELLM, python="3.13")
+        install(target, *LITELLM, python="3.13")
         program = root / "usr/bin/litellm"
         program.write_text("#!/usr/bin/python3\nfrom litellm import run_server\nrun_server()\n")
         program.chmod(0o755)
@@ -47,7 +47,7 @@ RECIPES = {
     "ghcr.io/berriai/litellm": Recipe(
         {"Entrypoint": ["litellm"], "Env": ["PYTHONPATH=/opt/litellm"], "WorkingDir": "/tmp"},
         layer=_litellm,
-        version=LITELLM,
+        version=" ".join(LITELLM),
     ),
     "ghcr.io/ggml-org/llama.cpp": Recipe({"Entrypoint": ["/app/llama-server"], "WorkingDir": "/app"}, tree=llama_tree),
 }

@@ -64,6 +64,8 @@ class Lab:
         _root()
         with exclusive():
             every = {*self.hosts(), *net.leftovers(), *_folders()}
+            if not names:
+                programs.end_strays()
             for name in names or sorted(every):
                 nspawn.remove(name)
             if names:

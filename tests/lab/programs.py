@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from .paths import RUN
+from .paths import CACHE, RUN
 from .shell import LabError, until
 
 PIDS = RUN / "pids"
-# Programs outlive the command that starts them; while it lives it is their parent, and Python wants to be told so.
-_CHILDREN: list[subprocess.Popen[bytes]] = []
 
 
 def _started(pid: int) -> str | None:
@@ -43,13 +42,18 @@ def start(name: str, *command: str | Path, env: Mapping[str, str] | None = None,
         return
     stop(name)
     PIDS.mkdir(parents=True, exist_ok=True)
+    number = PIDS / f".{name}"
+    number.unlink(missing_ok=True)
+    # A session of its own, and no child of ours: it outlives the command that starts it.
+    detached = ["setsid", "--fork", "sh", "-c", 'echo $$ >"$0"; exec "$@"', number, *command]
     with log(name).open("ab") as out:
-        process = subprocess.Popen(
-            [str(c) for c in command], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-            env={**os.environ, **(env or {})},
-        )  # fmt: skip
-    _CHILDREN.append(process)
-    (PIDS / name).write_text(f"{process.pid} {_started(process.pid)} {version}")
+        subprocess.run(
+            detached, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env={**os.environ, **(env or {})}, check=True
+        )
+    until(f"the start of {name}", lambda: number.exists() and number.read_text().endswith("\n"), 10)
+    pid = int(number.read_text())
+    (PIDS / name).write_text(f"{pid} {_started(pid)} {version}")
+    number.unlink()
 
 
 def log(name: str) -> Path:
@@ -72,4 +76,14 @@ def stop(name: str, gently: bool = True) -> None:
 
 def names() -> list[str]:
     """Programs that were started and not stopped."""
-    return sorted(p.name for p in PIDS.glob("*")) if PIDS.exists() else []
+    return sorted(p.name for p in PIDS.glob("[!.]*")) if PIDS.exists() else []
+
+
+def end_strays() -> None:
+    """End what runs out of the lab's folders without being recorded: a command was killed while it started it."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = process.joinpath("cmdline").read_bytes().decode(errors="replace").split("\0")
+            ours = any(word.startswith((f"{RUN}/", f"{CACHE}/")) for word in words)
+            if ours or process.joinpath("root").readlink().is_relative_to(CACHE):
+                os.kill(int(process.name), signal.SIGKILL)

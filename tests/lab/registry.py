@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -70,9 +71,10 @@ def _upload(repository: str, digest: str, content: Path | bytes) -> None:
         raise LabError(f"the registry takes no upload to {repository}: HTTP {status}")
     place = headers["Location"].split(REGISTRY, 1)[-1]
     url = f"{place}{'&' if '?' in place else '?'}digest={digest}"
-    size = {"Content-Length": str(len(content) if isinstance(content, bytes) else content.stat().st_size)}
-    body = content if isinstance(content, bytes) else content.open("rb")
-    status, _, data = _ask("PUT", url, body, {"Content-Type": "application/octet-stream", **size})
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as body:
+        size = {"Content-Length": str(body.seek(0, io.SEEK_END))}
+        body.seek(0)
+        status, _, data = _ask("PUT", url, body, {"Content-Type": "application/octet-stream", **size})
     if status != 201:
         raise LabError(f"the registry refuses a layer of {repository}: {data.decode(errors='replace')[:300]}")
 

@@ -96,9 +96,10 @@ def stop() -> None:
     """End them all, and what they had mounted."""
     for name in programs.names():
         programs.stop(name)
+    programs.end_strays()
     for mount in CACHE.glob("services-*/root/cache"):
         while mounted(mount):
-            run("umount", mount)
+            run("umount", "--lazy", mount)
 
 
 def certificates() -> Path:
