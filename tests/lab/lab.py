@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from . import net, nspawn, programs, services
 from .images import push
@@ -121,6 +122,9 @@ def _root() -> None:
 def _base() -> None:
     """What all hosts share."""
     nspawn.keys()
+    # Each systemd takes dozens; the kernel's default is 128 for all of them together.
+    instances = Path("/proc/sys/fs/inotify/max_user_instances")
+    instances.write_text(str(max(4096, int(instances.read_text()))))
     net.up_bridge()
     services.start()
     push()

@@ -26,9 +26,17 @@ def join(name: str, address: str) -> None:
     run("ip", "netns", "add", f"gfl-{name}")
     run("ip", "link", "add", f"gfl-{name}", "type", "veth", "peer", "name", "host0", "netns", f"gfl-{name}")
     run("ip", "link", "set", f"gfl-{name}", "master", BRIDGE, "up")
+    # The same hardware address for the same address: the neighbours of a host made anew need not forget the old one.
+    hardware = "02:00:" + ":".join(f"{int(n):02x}" for n in address.split("."))
+    run(*inside, "link", "set", "host0", "address", hardware)
     run(*inside, "address", "add", f"{address}/24", "dev", "host0")
     run(*inside, "link", "set", "lo", "up")
     run(*inside, "link", "set", "host0", "up")
+
+
+def processes(name: str) -> list[int]:
+    """Processes in the host's namespace: its own first one among them, whose end is the end of all the others."""
+    return [int(pid) for pid in run("ip", "netns", "pids", f"gfl-{name}", check=False).split()]
 
 
 def leave(name: str) -> None:

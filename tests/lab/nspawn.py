@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from . import hardware, net, programs
@@ -93,6 +96,9 @@ def known_hosts(addresses: list[str]) -> None:
 def halt(name: str) -> None:
     """Pull the host's plug; its files stay."""
     programs.stop(f"host-{name}", gently=False)
+    for pid in net.processes(name):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     net.leave(name)
     for mount in (folder(name) / "root", folder(name) / "docker"):
         for _ in range(20):
