@@ -8,7 +8,7 @@ from pyinfra.api.command import FunctionCommand
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from ..plan.drift import drift
+from ..plan.drift import drift, outdated
 from .gate import Closed, closed
 from .observe import Target, forget, observe
 from .script import script
@@ -17,15 +17,15 @@ from .script import script
 @operation()
 def running(target: Target) -> Generator[str | FunctionCommand, None, None]:
     """Bring the containers to the release, if anything differs, and prove that they answer."""
-    reasons = drift(target.plan, target.release, observe(host, target))
-    if not reasons:
+    state = observe(host, target)
+    if not drift(target.plan, target.release, state):
         host.noop(f"{len(target.plan.services)} services run as release {target.release.id}")
         return
     plan, shut = target.plan, list[Closed]()
     names = {"root": plan.root, "id": target.release.id, "deadline": plan.health_deadline}
     functions = script("stack", **names)
     yield script("pull", root=plan.root, id=target.release.id)
-    yield functions + script("up")
+    yield functions + script("up", outdated=" ".join(outdated(plan, state)))
     yield FunctionCommand(lambda state, host: shut.extend(closed(host, plan)), (), {})
     if shut:
         complaints = "\n".join(c.complaint for c in shut)

@@ -1,8 +1,9 @@
-# Switch to release $id and bring its containers up. Compose re-creates exactly those whose configuration differs.
+# Switch to release $id and bring its containers up. Those of $outdated go first and by themselves: otherwise Compose
+# re-creates what depends on them too.
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 switch "$id" current
-up >"$log" 2>&1 && exit 0
+{ [ -z "$outdated" ] || up --no-deps $outdated; } >"$log" 2>&1 && up --remove-orphans >>"$log" 2>&1 && exit 0
 {
   # Not those that only wait for another one.
   format='{{.Service}} {{.State}} {{.Health}}'

@@ -29,6 +29,12 @@ def drift(plan: Plan, release: Named, state: HostState) -> tuple[str, ...]:
     return (*reasons, *(f"{name}: is no longer part of the stack" for name in sorted(mine.keys() - names)))
 
 
+def outdated(plan: Plan, state: HostState) -> tuple[str, ...]:
+    """Services that have a container, with another configuration than the wanted one."""
+    have = {c.service: c.config_hash for c in state.containers if c.project == plan.stack}
+    return tuple(s.name for s in plan.services if s.name in have and have[s.name] != state.hashes.get(s.name))
+
+
 def _differs(container: Container | None, wanted_hash: str | None) -> str | None:
     if container is None:
         return "has no container"
