@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from gpufleet.schema import HostFacts, Plan, read
 # Speed is measured in bench/, never asserted in a test. The same examples in every run: a failure can be met again.
 settings.register_profile("gpufleet", deadline=None, derandomize=True, max_examples=400)
 settings.load_profile("gpufleet")
-CASES = Path(__file__).parent / "cases"
+ROOT = Path(__file__).parent.parent
+CASES = ROOT / "tests" / "cases"
 
 
 def cases(name: str) -> dict[str, Any]:
@@ -37,3 +40,19 @@ def wanted(role: str = "cpu", data: dict[str, Any] | None = None) -> Wanted:
 def planned(facts: HostFacts, role: str = "cpu", data: dict[str, Any] | None = None) -> Plan:
     """The plan of a host."""
     return plan("host", wanted(role, data), facts)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from what git has, as a release would be."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    for name in tracked.split("\0"):
+        if name and ((ROOT / name).exists() or (ROOT / name).is_symlink()):
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).symlink_to((ROOT / name).readlink()) if (ROOT / name).is_symlink() else (
+                source / name
+            ).write_bytes((ROOT / name).read_bytes())
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
+    subprocess.run(command, check=True, capture_output=True)
+    return next(out.glob("*.whl"))
