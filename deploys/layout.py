@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
-from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from ..schema import Directory, Entry, HostState, Secret
-from .observe import Target, forget, observe
+from .observe import Commands, Target, converging
 from .script import script
 
 
-@operation()
-def directories(target: Target) -> Generator[str, None, None]:
+@converging
+def directories(target: Target, state: HostState) -> Commands:
     """Make the directories, owned as the images need them. A link to a directory is followed and left alone."""
-    entries = observe(host, target).entries
+    entries = state.entries
     commands = [c for d in target.plan.directories if (c := _mend(d, entries.get(d.path)))]
     if not commands:
         host.noop(f"{len(target.plan.directories)} directories")
         return
     yield "set -e\n" + "\n".join(commands)
-    forget(host)
 
 
 def _mend(want: Directory, have: Entry | None) -> str | None:
@@ -36,16 +32,15 @@ def _mend(want: Directory, have: Entry | None) -> str | None:
     return f"chown {want.uid}:{want.gid} {want.path} && chmod {want.mode} {want.path}"
 
 
-@operation()
-def secrets(target: Target) -> Generator[str, None, None]:
+@converging
+def secrets(target: Target, state: HostState) -> Commands:
     """Make the secrets that .env does not have yet; every other line of it stays as it is."""
-    missing = _missing(target, observe(host, target))
+    missing = _missing(target, state)
     if missing is None:
         host.noop(f"{len(target.plan.secrets)} secrets in {target.plan.root}/.env")
         return
     wanted = "\n".join(f"{s.name} -{s.prefix} {s.bytes}" for s in missing)
     yield script("secrets", root=target.plan.root, wanted=wanted)
-    forget(host)
 
 
 def _missing(target: Target, state: HostState) -> tuple[Secret, ...] | None:

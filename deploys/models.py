@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
-from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from ..schema import Download, Entry
-from .observe import Target, forget, observe
+from ..schema import Download, Entry, HostState
+from .observe import Commands, Target, converging
 from .script import script
 
 
-@operation()
-def fetched(target: Target) -> Generator[str, None, None]:
+@converging
+def fetched(target: Target, state: HostState) -> Commands:
     """Fetch the models that are not there whole."""
-    entries = observe(host, target).entries
+    entries = state.entries
     missing = [d for d in target.plan.downloads if not _whole(d, entries.get(d.path))]
     if not missing:
         host.noop(f"{len(target.plan.downloads)} models")
         return
     for download in missing:
         yield script("fetch", **download.model_dump())
-    forget(host)
 
 
 def _whole(download: Download, file: Entry | None) -> bool:

@@ -1,24 +1,28 @@
 """What a host's state is, read once a stage and again only after something changed it.
 
 pyinfra keeps no facts: each read is a remote command, and every operation would make its own. Operations here share
-one reading and drop it (``forget``) when they have changed something; while pyinfra only looks for changes, that line
-is not reached.
+one reading and drop it when they have changed something.
 """
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from pyinfra.api.command import FileUploadCommand, FunctionCommand
 from pyinfra.api.host import Host
+from pyinfra.api.operation import operation
+from pyinfra.context import host
 
 from ..facts.state import State
 from ..render import Release
 from ..schema import HostState, Plan
 
+Commands = Generator[str | FileUploadCommand | FunctionCommand, None, None]
 _SEEN: WeakKeyDictionary[Host, tuple[Any, HostState]] = WeakKeyDictionary()
 
 
@@ -41,20 +45,34 @@ class Target:
         return (*(d.path for d in p.directories), *(d.path for d in p.downloads), self.env)
 
 
-def observe(host: Host, target: Target) -> HostState:
-    """The host's state in this stage."""
+def converging(func: Callable[..., Commands]) -> Callable[..., Any]:
+    """An operation ``func(target, state, ...)`` that yields what brings the host from ``state`` to ``target``."""
+
+    def run(target: Target, **more: Any) -> Commands:
+        state = _observe(host, target)
+        if state is None:  # the fact has said why; going on would take a host that did not answer for an empty one
+            yield "exit 1"
+            return
+        commands = func(target, state, **more)
+        for command in commands:
+            yield command
+            _SEEN.pop(host, None)  # not reached while pyinfra only looks for changes
+
+    run.__name__, run.__module__, run.__doc__ = func.__name__, func.__module__, func.__doc__
+    return operation()(run)
+
+
+def _observe(host: Host, target: Target) -> HostState | None:
+    """The host's state in this stage; None: it did not answer."""
     stage = host.state.current_stage
     seen = _SEEN.get(host)
     if seen is None or seen[0] != stage:
         paths = "\n".join(target.paths)
         state = host.get_fact(State, root=target.plan.root, release=target.release.id, paths=paths)
-        seen = _SEEN[host] = (stage, state or HostState())
+        if state is None:
+            return None
+        seen = _SEEN[host] = (stage, state)
     return seen[1]
-
-
-def forget(host: Host) -> None:
-    """Read again next time: something has changed."""
-    _SEEN.pop(host, None)
 
 
 def hurry(host: Host) -> None:

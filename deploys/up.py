@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 from pyinfra.api.command import FunctionCommand
-from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from ..plan.drift import drift, outdated
+from ..schema import HostState
 from .gate import Closed, closed
-from .observe import Target, forget, observe
+from .observe import Commands, Target, converging
 from .script import script
 
 
-@operation()
-def running(target: Target) -> Generator[str | FunctionCommand, None, None]:
+@converging
+def running(target: Target, state: HostState) -> Commands:
     """Bring the containers to the release, if anything differs, and prove that they answer."""
-    state = observe(host, target)
     if not drift(target.plan, target.release, state):
         host.noop(f"{len(target.plan.services)} services run as release {target.release.id}")
         return
@@ -31,4 +28,3 @@ def running(target: Target) -> Generator[str | FunctionCommand, None, None]:
         complaints = "\n".join(c.complaint for c in shut)
         yield functions + script("back", complaints=complaints, closed=" ".join(c.service for c in shut))
     yield functions + script("done", keep=plan.keep_releases)
-    forget(host)

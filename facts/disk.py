@@ -6,7 +6,8 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import Disk
-from .section import Section, probe, split
+from .section import Section, probe
+from .section import parse as parse_all
 
 SCRIPT = r"""
 d="$root"
@@ -53,4 +54,4 @@ class Disks(FactBase[tuple[Disk, ...]]):
 
     @override
     def process(self, output: list[str]) -> tuple[Disk, ...]:
-        return parse(split(output)["disk"])
+        return parse_all([SECTION], output)["disk"]  # type: ignore[no-any-return]

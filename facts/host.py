@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from ..schema import HostFacts
 from . import disk, engine, gpus, ports, system
-from .section import Section, probe, split
+from .section import Section, parse, probe
 
 SECTIONS: list[Section[Any]] = [
     system.SECTION,
@@ -30,12 +30,6 @@ class Facts(FactBase[HostFacts | None]):
 
     @override
     def process(self, output: list[str]) -> HostFacts:
-        lines = split(output)
-        return HostFacts(
-            system=system.parse(lines["system"]),
-            gpus=gpus.SECTION.parse(lines["gpus"]),
-            engine=engine.parse(lines["engine"]),
-            listeners=ports.parse(lines["ports"]),
-            disks=disk.parse(lines["disk"]),
-            present=disk.parse_present(lines["present"]),
-        )
+        found = parse(SECTIONS, output)
+        names = {"ports": "listeners", "disk": "disks"}
+        return HostFacts(**{names.get(name, name): value for name, value in found.items()})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any, ClassVar, Generic, TypeVar
@@ -31,30 +31,41 @@ class Section(Generic[T]):
     parse: Callable[[list[str]], T]
 
 
-def probe(sections: list[Section[Any]], **variables: str) -> str:
+def probe(sections: Sequence[Section[Any]], **variables: str) -> str:
     """One script of all sections; ``variables`` are set, quoted, before the first."""
     settings = "".join(f"{name}={quote(value)}\n" for name, value in sorted(variables.items()))
-    body = "".join(f"echo '@@ {s.name}'\n(\n{s.script.strip()}\n) </dev/null 2>/dev/null\n" for s in sections)
-    return f"{PRELUDE}{settings}{body}echo '{END}'\n"
+    # The empty line: what a section prints last may lack its end.
+    body = "".join(f"printf '\\n@@ {s.name}\\n'\n(\n{s.script.strip()}\n) </dev/null 2>/dev/null\n" for s in sections)
+    return f"{PRELUDE}{settings}{body}printf '\\n{END}\\n'\n"
 
 
 def split(output: list[str]) -> dict[str, list[str]]:
-    """Lines by section. Raises FactProcessError when the output was cut short.
+    """Lines by section, without empty ones.
 
-    >>> split(["@@ a", "1", "@@ b", "@@ end"])
-    {'a': ['1'], 'b': []}
+    >>> split(["@@ a", "1", "", "@@ b", "@@ end"])
+    {'a': ['1'], 'b': [], 'end': []}
     """
     found: dict[str, list[str]] = {}
-    if END not in (line.strip() for line in output):
-        raise FactProcessError("host: the probe's answer was cut short; is the host overloaded? run again")
     name = ""
     for line in (raw.rstrip("\r") for raw in output):
         if line.startswith("@@ "):
             name = line[3:].strip()
             found[name] = []
-        elif name:
+        elif name and line:
             found[name].append(line)
-    return {k: v for k, v in found.items() if k != "end"}
+    return found
+
+
+def parse(sections: Sequence[Section[Any]], output: list[str]) -> dict[str, Any]:
+    """Values by section. Raises FactProcessError, the one exception that pyinfra keeps to this host alone."""
+    lines = split(output)
+    if "end" not in lines:
+        raise FactProcessError("host: the probe's answer was cut short; is the host overloaded? run again")
+    try:
+        return {s.name: s.parse(lines[s.name]) for s in sections}
+    except Exception as error:
+        what = f"the probe's answer cannot be read ({type(error).__name__}: {error})"
+        raise FactProcessError(f"host: {what}; report it with the output of -vvv") from error
 
 
 class SectionFact(FactBase[T]):
@@ -69,4 +80,4 @@ class SectionFact(FactBase[T]):
 
     @override
     def process(self, output: list[str]) -> T:
-        return self.section.parse(split(output)[self.section.name])  # type: ignore[no-any-return]
+        return parse([self.section], output)[self.section.name]  # type: ignore[no-any-return]

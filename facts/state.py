@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from ..schema import Entry, HostState
 from . import engine
-from .section import Section, probe, split
+from .section import Section, parse, probe
 
 # Where docker looks for its plugins; asking docker itself would cost 60 ms.
 TOOLS = r"""
@@ -86,9 +86,9 @@ def parse_hashes(lines: list[str]) -> dict[str, str]:
 
 
 SECTIONS: list[Section[Any]] = [
-    Section("tools", TOOLS, list[str]),
+    Section("tools", TOOLS, tuple[str, ...]),
     engine.CONTAINERS_SECTION,
-    Section("env", ENV, list[str]),
+    Section("env_keys", ENV, tuple[str, ...]),
     Section("entries", ENTRIES, parse_entries),
     Section("links", LINKS, parse_links),
     Section("release", RELEASE, parse_release),
@@ -96,8 +96,11 @@ SECTIONS: list[Section[Any]] = [
 ]
 
 
-class State(FactBase[HostState]):
-    """Returns HostState. ``paths``: a line each; ``release``: the id whose files are read."""
+class State(FactBase[HostState | None]):
+    """Returns HostState; None when the host did not answer.
+
+    ``paths``: what to look at, a line each; ``release``: the id of the release whose files are read.
+    """
 
     @override
     def command(self, root: str, release: str, paths: str) -> str:
@@ -105,15 +108,6 @@ class State(FactBase[HostState]):
 
     @override
     def process(self, output: list[str]) -> HostState:
-        lines = split(output)
-        links = parse_links(lines["links"])
-        return HostState(
-            tools=tuple(lines["tools"]),
-            containers=engine.parse_containers(lines["containers"]),
-            env_keys=tuple(lines["env"]),
-            entries=parse_entries(lines["entries"]),
-            current=links.get("current"),
-            verified=links.get("verified"),
-            release=parse_release(lines["release"]),
-            hashes=parse_hashes(lines["hashes"]),
-        )
+        found = parse(SECTIONS, output)
+        links = found.pop("links")
+        return HostState(current=links.get("current"), verified=links.get("verified"), **found)

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyinfra.api.exceptions import FactProcessError
 
+from gpufleet.facts import system
 from gpufleet.facts.host import SECTIONS, Facts
-from gpufleet.facts.section import Section, split
+from gpufleet.facts.section import Section, parse
 from gpufleet.facts.state import SECTIONS as STATE_SECTIONS
 from gpufleet.schema import Noun
 from tests.conftest import cases
@@ -63,7 +64,9 @@ def test_probe_runs_in_every_shell(shell: str, tmp_path: Path) -> None:
 
 def test_an_answer_cut_short_is_an_error_of_this_host_alone() -> None:
     with pytest.raises(FactProcessError, match="cut short"):
-        split(["@@ system", "distro debian"])
+        parse([system.SECTION], ["@@ system", "distro debian"])
+    with pytest.raises(FactProcessError, match="cannot be read"):
+        parse([system.SECTION], ["@@ sys", "@@ end"])
 
 
 @given(name=st.sampled_from(sorted(ALL)), data=st.data())
