@@ -19,10 +19,10 @@ def running(target: Target, state: HostState) -> Commands:
         host.noop(f"{len(target.plan.services)} services run as release {target.release.id}")
         return
     plan, shut = target.plan, list[Closed]()
-    names = {"root": plan.root, "id": target.release.id, "deadline": plan.health_deadline}
-    functions = script("stack", **names)
+    changed = " ".join(outdated(plan, state))
+    functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated=changed)
     yield script("pull", root=plan.root, id=target.release.id)
-    yield functions + script("up", outdated=" ".join(outdated(plan, state)))
+    yield functions + script("up")
     yield FunctionCommand(lambda state, host: shut.extend(closed(host, plan)), (), {})
     if shut:
         complaints = "\n".join(c.complaint for c in shut)

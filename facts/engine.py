@@ -17,7 +17,7 @@ limit 20 docker info --format '{{json .}}' 2>&1 | sed 's/^/info /'
 CONTAINERS = r"""
 label='{{.Label "com.docker.compose'
 limit 20 docker ps -a --no-trunc --format "container {{.Names}}|{{.State}}|{{.Status}}|\
-$label.project\"}}|$label.service\"}}|$label.config-hash\"}}|{{.Ports}}"
+$label.project\"}}|$label.service\"}}|$label.config-hash\"}}|$label.oneoff\"}}|{{.Ports}}"
 """
 CDI = r"""
 cat /etc/cdi/*.yaml /etc/cdi/*.json /var/run/cdi/*.yaml /var/run/cdi/*.json 2>/dev/null |
@@ -75,11 +75,11 @@ def _cdi(lines: list[str]) -> tuple[str, ...]:
 
 
 def container(line: str) -> Container | None:
-    """A line of `docker ps`; None for one that is not whole."""
+    """A line of `docker ps`; None for one that is not whole, and for what somebody runs by `docker compose run`."""
     parts = line.split("|")
-    if len(parts) != 7:
+    if len(parts) != 8 or parts[6] == "True":
         return None
-    name, state, status, project, service, config_hash, ports = parts
+    name, state, status, project, service, config_hash, _, ports = parts
     return Container(
         name=name,
         state=state,

@@ -2,6 +2,8 @@
 cd "$root"
 compose() { docker compose --env-file "$root/.env" -f "$root/current/compose.yaml" "$@"; }
 up() { compose up -d --wait --wait-timeout "$deadline" "$@"; }
+# Those of $outdated go first and by themselves: otherwise Compose re-creates what depends on them too.
+bring_up() { { [ -z "$outdated" ] || up --no-deps $outdated; } && up --remove-orphans; }
 
 # Point the link $2 at release $1; a reader sees the old one or the new one, never none.
 switch() { ln -sfn "releases/$1" ".$2-new" && mv -T ".$2-new" "$2"; }
@@ -19,7 +21,7 @@ put_back() {
   good=${good##*/}
   if [ -z "$good" ] || [ "$good" = "$id" ] || [ ! -d "releases/$good" ]; then
     echo "release: no earlier one to put back; mend the cause, then run again"
-  elif switch "$good" current && up --remove-orphans >/dev/null 2>&1; then
+  elif switch "$good" current && bring_up >/dev/null 2>&1; then
     echo "release: $good is back and healthy; mend the cause, then run again"
   else
     echo "release: $good is back, but not healthy; mend the cause, then run again"

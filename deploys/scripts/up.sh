@@ -1,9 +1,8 @@
-# Switch to release $id and bring its containers up. Those of $outdated go first and by themselves: otherwise Compose
-# re-creates what depends on them too.
+# Switch to release $id and bring its containers up.
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 switch "$id" current
-{ [ -z "$outdated" ] || up --no-deps $outdated; } >"$log" 2>&1 && up --remove-orphans >>"$log" 2>&1 && exit 0
+bring_up >"$log" 2>&1 && exit 0
 {
   # Not those that only wait for another one.
   format='{{.Service}} {{.State}} {{.Health}}'
