@@ -75,9 +75,12 @@ def _cdi(lines: list[str]) -> tuple[str, ...]:
 
 
 def container(line: str) -> Container | None:
-    """A line of `docker ps`; None for one that is not whole, and for what somebody runs by `docker compose run`."""
+    """A line of `docker ps`; None for one that is not whole, and for what Compose does not manage.
+
+    That is what somebody runs by `docker compose run`, or has given its labels by hand.
+    """
     parts = line.split("|")
-    if len(parts) != 8 or parts[6] == "True":
+    if len(parts) != 8 or parts[6] == "True" or (parts[3] and not parts[5]):
         return None
     name, state, status, project, service, config_hash, _, ports = parts
     return Container(

@@ -215,8 +215,9 @@ def test_a_linked_model_directory_stays_a_link(converged: Fleet) -> None:
         "rm /srv/gpufleet/verified",
         "chown 0:0 /srv/gpufleet/data/redis; chmod 777 /srv/gpufleet/data/redis",
         "rm /srv/gpufleet/models/lab-tiny.gguf",
-        "docker run -d --name starter-stray-1 --label com.docker.compose.project=starter --label "
-        "com.docker.compose.service=stray --entrypoint sleep docker.io/library/redis:8.2.1 600",
+        "docker run -d --name starter-stray-1 --label com.docker.compose.project=starter "
+        "--label com.docker.compose.service=stray --label com.docker.compose.config-hash=0 "
+        "--label com.docker.compose.oneoff=False --entrypoint sleep docker.io/library/redis:8.2.1 600",
     ],
 )
 def test_drift_is_mended_and_nothing_else(converged: Fleet, drift: str) -> None:
