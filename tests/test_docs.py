@@ -105,7 +105,7 @@ def test_facts_in_the_docs_can_be_printed() -> None:
         command = [str(ROOT / ".venv/bin/pyinfra"), "inventory/example.py", "fact", name]
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         assert run.returncode == 0, run.stderr
-        assert '"@local"' in run.stdout
+        assert '"@local"' in run.stdout + run.stderr
 
 
 if __name__ == "__main__":
