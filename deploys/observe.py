@@ -67,8 +67,8 @@ def _observe(host: Host, target: Target) -> HostState | None:
     stage = host.state.current_stage
     seen = _SEEN.get(host)
     if seen is None or seen[0] != stage:
-        paths = "\n".join(target.paths)
-        state = host.get_fact(State, root=target.plan.root, release=target.release.id, paths=paths)
+        lists = {"paths": "\n".join(target.paths), "operators": "\n".join(target.plan.operators)}
+        state = host.get_fact(State, root=target.plan.root, release=target.release.id, **lists)
         if state is None:
             return None
         seen = _SEEN[host] = (stage, state)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Generator, Mapping
 from typing import Any
 
 from pyinfra import logger
 from pyinfra.api.connectors import get_all_connectors
 from pyinfra.api.deploy import deploy
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.operation import operation
 from pyinfra.api.state import StateStage
 from pyinfra.context import host
@@ -19,7 +21,7 @@ from ..facts.host import Facts
 from ..plan import explain, plan, want
 from ..render import render
 from ..schema import HostFacts, Plan
-from . import engine, layout, models, release, up
+from . import accounts, engine, layout, models, release, up
 from .observe import Target, hurry
 
 
@@ -30,13 +32,19 @@ def site() -> None:
     hurry(host)
     try:
         wanted = want(list(host.groups), _own(host.data.dict()))
-        facts = host.get_fact(Facts, root=wanted.settings.data_root, models="\n".join(wanted.model_paths))
+        lists = {"models": "\n".join(wanted.model_paths), "operators": "\n".join(wanted.settings.operators)}
+        facts = host.get_fact(Facts, root=wanted.settings.data_root, **lists)
         if facts is None:
             return
         planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
         target = Target(planned, render(planned))
     except Refused as refused:
         return _refuse([str(p) for p in refused.problems])
+    except PyinfraError:
+        raise
+    except Exception as error:  # ours to mend, and no reason to stop the other hosts
+        logger.debug(traceback.format_exc())
+        return _refuse([f"host: unexpected {type(error).__name__}: {error}; report it with the output of --debug"])
     if host.state.should_check_for_changes():  # with -y nobody is asked, so nobody has to read it
         for line in explain(planned):
             logger.info("%s%s", host.print_prefix, line)
@@ -48,6 +56,7 @@ def site() -> None:
 def _converge(target: Target, facts: HostFacts) -> None:
     packages = engine_packages(facts.system.distro, facts.system.distro_version)
     engine.installed(name="Install the container engine", target=target, packages=packages)
+    accounts.operators(name="Let the operators use the engine", target=target)
     layout.directories(name="Make the directories", target=target)
     layout.secrets(name="Make the secrets", target=target)
     models.fetched(name="Fetch the models", target=target)

@@ -8,11 +8,12 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import HostFacts
-from . import disk, engine, gpus, ports, system
+from . import accounts, disk, engine, gpus, ports, system
 from .section import Section, parse, probe
 
 SECTIONS: list[Section[Any]] = [
     system.SECTION,
+    accounts.SECTION,
     gpus.SECTION,
     engine.SECTION,
     ports.SECTION,
@@ -22,11 +23,11 @@ SECTIONS: list[Section[Any]] = [
 
 
 class Facts(FactBase[HostFacts | None]):
-    """Returns HostFacts; None when the host did not answer. ``models``: paths of model files, a line each."""
+    """Returns HostFacts; None when the host did not answer. ``models``, ``operators``: a line each."""
 
     @override
-    def command(self, root: str = "/srv", models: str = "") -> str:
-        return probe(SECTIONS, root=root, models=models)
+    def command(self, root: str = "/srv", models: str = "", operators: str = "") -> str:
+        return probe(SECTIONS, root=root, models=models, operators=operators)
 
     @override
     def process(self, output: list[str]) -> HostFacts:

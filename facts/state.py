@@ -9,7 +9,7 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import Entry, HostState
-from . import engine
+from . import accounts, engine
 from .section import Section, parse, probe
 
 # Where docker looks for its plugins; asking docker itself would cost 60 ms.
@@ -87,6 +87,7 @@ def parse_hashes(lines: list[str]) -> dict[str, str]:
 
 SECTIONS: list[Section[Any]] = [
     Section("tools", TOOLS, tuple[str, ...]),
+    accounts.SECTION,
     engine.CONTAINERS_SECTION,
     Section("env_keys", ENV, tuple[str, ...]),
     Section("entries", ENTRIES, parse_entries),
@@ -99,12 +100,12 @@ SECTIONS: list[Section[Any]] = [
 class State(FactBase[HostState | None]):
     """Returns HostState; None when the host did not answer.
 
-    ``paths``: what to look at, a line each; ``release``: the id of the release whose files are read.
+    ``paths`` to look at and ``operators`` are a line each; ``release``: the id of the release whose files are read.
     """
 
     @override
-    def command(self, root: str, release: str, paths: str) -> str:
-        return probe(SECTIONS, root=root, release=release, paths=paths)
+    def command(self, root: str, release: str, paths: str, operators: str) -> str:
+        return probe(SECTIONS, root=root, release=release, paths=paths, operators=operators)
 
     @override
     def process(self, output: list[str]) -> HostState:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.lab import Lab
 from tests.lab.paths import RUN
-from tests.lab.shell import until
+from tests.lab.shell import LabError, until
 
 ROOT = Path(__file__).parent.parent
 PYINFRA = str(Path(sys.executable).parent / "pyinfra")
@@ -120,7 +120,11 @@ class Fleet:
     def wait_for(self, host: str) -> None:
         """Until every container is healthy."""
         command = "docker ps --format '{{.Status}}' | grep -c '(healthy)'"
-        until(f"containers on {host}", lambda: self.lab.run(host, command, check=False).stdout.strip() == "3", 120)
+        try:
+            until(f"containers on {host}", lambda: self.lab.run(host, command, check=False).stdout.strip() == "3", 120)
+        except LabError as error:
+            said = self.lab.run(host, "docker ps -a; journalctl -b -u docker --no-pager | tail -n 30", check=False)
+            raise LabError(f"{error}\n{said.stdout}{said.stderr}") from None
 
 
 def key(fleet: Fleet, host: str) -> str:

@@ -33,6 +33,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         bind=str(settings.bind),
         gpu_access=_gpu_access(facts) if uses_gpu else "none",
         selinux=facts.system.selinux,
+        operators=tuple(settings.operators),
         services=tuple(resolve(wanted, s, places[s.name]) for s in wanted.services),
         ledgers=ledgers,
         directories=directories(wanted),

@@ -16,7 +16,12 @@ COMPOSE_MINIMUM = (2, 22)
 
 def preflight(wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...], uses_gpu: bool) -> tuple[Finding, ...]:
     """Findings of the engine, the ports, the disk and GPU access."""
-    checks = (_engine(wanted, facts), _ports(wanted, facts), _disk(wanted, facts, downloads))
+    checks = (
+        _engine(wanted, facts),
+        _operators(wanted, facts),
+        _ports(wanted, facts),
+        _disk(wanted, facts, downloads),
+    )
     gpu = _gpu_access(facts) if uses_gpu else ()
     return tuple(f for check in (*checks, gpu) for f in check)
 
@@ -102,6 +107,13 @@ def version(text: str) -> tuple[int, ...]:
     """
     found = re.match(r"v?(\d+(?:\.\d+)*)", text)
     return tuple(int(n) for n in found.group(1).split(".")) if found else ()
+
+
+def _operators(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+    for name in wanted.settings.operators:
+        if name not in facts.accounts:
+            fix = "create it, or leave it out"
+            yield _block("HOST-ACCOUNT", f"operators/{name}", "the host has no such account", fix)
 
 
 def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:

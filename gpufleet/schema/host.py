@@ -92,6 +92,7 @@ class HostFacts(Noun):
     engine: Engine = Engine()
     disks: tuple[Disk, ...] = ()
     listeners: tuple[Listener, ...] = ()
+    accounts: dict[str, tuple[str, ...]] = {}
     present: dict[str, int] = {}
 
 
@@ -114,10 +115,12 @@ class HostState(Noun):
     """What converging needs to know: compared with a plan, it says what is left to do.
 
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
-    of its services, ``env_keys`` the names in .env that have a value, ``tools`` which of docker and compose are there.
+    of its services, ``env_keys`` the names in .env that have a value, ``tools`` which of docker and compose are there,
+    ``accounts`` the groups of each operator's account.
     """
 
     tools: tuple[str, ...] = ()
+    accounts: dict[str, tuple[str, ...]] = {}
     containers: tuple[Container, ...] = ()
     entries: dict[str, Entry] = {}
     env_keys: tuple[str, ...] = ()

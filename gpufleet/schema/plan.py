@@ -124,6 +124,7 @@ class Plan(Noun):
     bind: str
     gpu_access: Literal["cdi", "runtime", "none"] = "none"
     selinux: bool = False
+    operators: tuple[str, ...] = ()
     services: tuple[PlannedService, ...] = ()
     ledgers: tuple[Ledger, ...] = ()
     directories: tuple[Directory, ...] = ()
