@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from ..catalog import engine_packages
-from ..schema import Download, Finding, HostFacts
+from ..schema import Download, Finding, HostFacts, Listener
 from .ledger import mib
 from .wanted import Wanted
 
@@ -126,18 +126,23 @@ def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
         if port in seen:
             yield _block("NET-PORT", where, f"port {port} is also published by {seen[port]}", fix)
         seen[port] = service.name
-        if _ours(facts, wanted.stack, service.name, port):
-            continue
         for listener in facts.listeners:
             if listener.port == port and _overlaps(listener.address, str(wanted.settings.bind)):
-                who = listener.process or "another program"
-                yield _block("NET-PORT", where, f"port {port} is taken by {who}", fix)
+                who = _holder(facts, listener, (wanted.stack, service.name))
+                if who:
+                    yield _block("NET-PORT", where, f"port {port} is taken by {who}", fix)
                 break
 
 
-def _ours(facts: HostFacts, project: str, service: str, port: int) -> bool:
-    mine = [c for c in facts.engine.containers if (c.project, c.service) == (project, service)]
-    return any(f":{port}->" in c.ports for c in mine)
+def _holder(facts: HostFacts, listener: Listener, ours: tuple[str, str]) -> str | None:
+    """Who listens; None when it is our own container."""
+    for container in facts.engine.containers:
+        if f":{listener.port}->" in container.ports:
+            return None if (container.project, container.service) == ours else f"container {container.name}"
+    who = listener.process or "another program"
+    # A container that is just being started has its docker-proxy before the engine shows its ports.
+    starting = any((c.project, c.service) == ours and c.state != "running" for c in facts.engine.containers)
+    return None if starting and who.startswith("docker-proxy ") else who
 
 
 def _overlaps(a: str, b: str) -> bool:
