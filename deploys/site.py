@@ -21,7 +21,7 @@ from ..facts.host import Facts
 from ..plan import explain, plan, want
 from ..render import render
 from ..schema import HostFacts, Plan
-from . import accounts, engine, layout, models, release, up
+from . import accounts, boot, engine, layout, models, release, up
 from .observe import Target, hurry
 
 
@@ -57,6 +57,7 @@ def _converge(target: Target, facts: HostFacts) -> None:
     packages = engine_packages(facts.system.distro, facts.system.distro_version)
     engine.installed(name="Install the container engine", target=target, packages=packages)
     accounts.operators(name="Let the operators use the engine", target=target)
+    boot.starting(name="Start at boot what Docker could not", target=target)
     layout.directories(name="Make the directories", target=target)
     layout.secrets(name="Make the secrets", target=target)
     models.fetched(name="Fetch the models", target=target)

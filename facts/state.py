@@ -85,9 +85,20 @@ def parse_hashes(lines: list[str]) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in lines if line.count(" ") == 1)
 
 
+UNIT = r"""
+cd /etc/systemd/system && [ -L docker.service.wants/gpufleet.service ] && sha256sum <gpufleet.service
+"""
+
+
+def parse_unit(lines: list[str]) -> str | None:
+    """sha256 of the unit; None where it is not enabled."""
+    return lines[0].split()[0] if lines else None
+
+
 SECTIONS: list[Section[Any]] = [
     Section("tools", TOOLS, tuple[str, ...]),
     accounts.SECTION,
+    Section("unit", UNIT, parse_unit),
     engine.CONTAINERS_SECTION,
     Section("env_keys", ENV, tuple[str, ...]),
     Section("entries", ENTRIES, parse_entries),

@@ -116,8 +116,14 @@ def test_a_killed_run_is_finished_by_the_next(converged: Fleet) -> None:
 def test_a_reboot_brings_everything_back(converged: Fleet) -> None:
     converged.lab.reboot("gpu1")
     converged.wait_for("gpu1")
-    assert converged.converge("--json").totals["error"] == 0
+    assert converged.converge("--json").totals["success"] == 0
     assert converged.ask("gpu1") == " pong from lab"
+
+
+def test_a_restart_of_the_engine_brings_everything_back(converged: Fleet) -> None:
+    converged.lab.run("gpu1", "systemctl restart docker")
+    converged.wait_for("gpu1")
+    assert converged.converge("--json").totals["success"] == 0
 
 
 def test_bare_host_gets_its_engine(fleet: Fleet) -> None:

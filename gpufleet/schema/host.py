@@ -116,10 +116,11 @@ class HostState(Noun):
 
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
     of its services, ``env_keys`` the names in .env that have a value, ``tools`` which of docker and compose are there,
-    ``accounts`` the groups of each operator's account.
+    ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled.
     """
 
     tools: tuple[str, ...] = ()
+    unit: str | None = None
     accounts: dict[str, tuple[str, ...]] = {}
     containers: tuple[Container, ...] = ()
     entries: dict[str, Entry] = {}
