@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import settings
 
 from gpufleet.plan import Wanted, plan, want
 from gpufleet.schema import HostFacts, Plan, read
+from tests.lab import Lab
 
 # Speed is measured in bench/, never asserted in a test. The same examples in every run: a failure can be met again.
 settings.register_profile("gpufleet", deadline=None, derandomize=True, max_examples=400)
@@ -24,6 +26,15 @@ CASES = ROOT / "tests" / "cases"
 def cases(name: str) -> dict[str, Any]:
     """A file of cases by their names."""
     return dict(yaml.safe_load((CASES / f"{name}.yaml").read_text()))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The lab; at the end it is as it was found: ended, unless somebody's hosts run there."""
+    lab = Lab()
+    yield lab
+    if not lab.hosts():
+        lab.down()
 
 
 @pytest.fixture(scope="session")

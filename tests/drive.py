@@ -61,8 +61,8 @@ class Snapshot:
 class Fleet:
     """Some hosts of the lab."""
 
-    def __init__(self, hosts: Mapping[str, str]) -> None:
-        self.lab, self.wanted = Lab(), dict(hosts)
+    def __init__(self, lab: Lab, hosts: Mapping[str, str]) -> None:
+        self.lab, self.wanted = lab, dict(hosts)
 
     def fresh(self) -> None:
         """Up, and as they were first made."""

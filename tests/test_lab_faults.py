@@ -13,6 +13,7 @@ import yaml
 
 from gpufleet.catalog import OURS
 from tests.drive import Fleet, Run, key
+from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
 HOST, OTHER = "fault1", "fault2"
@@ -20,9 +21,9 @@ HOSTS = {HOST: "cpu", OTHER: "nvidia-no-driver"}
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
+def fleet(lab: Lab) -> Iterator[Fleet]:
     """A host that converged, and one whose card has no driver."""
-    fleet = Fleet(HOSTS)
+    fleet = Fleet(lab, HOSTS)
     fleet.fresh()
     assert fleet.converge("--limit", HOST).code == 0
     yield fleet

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 
 from tests.drive import ENV, ROOT, Fleet, key
+from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
 HOST = "own1"
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
+def fleet(lab: Lab) -> Iterator[Fleet]:
     """A fresh host."""
-    fleet = Fleet({HOST: "cpu"})
+    fleet = Fleet(lab, {HOST: "cpu"})
     fleet.fresh()
     yield fleet
     fleet.lab.down(HOST)

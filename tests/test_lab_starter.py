@@ -11,15 +11,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.drive import Fleet, key
+from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
 HOSTS = {"cpu1": "cpu", "gpu1": "rtx4090"}
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Fleet]:
+def fleet(lab: Lab) -> Iterator[Fleet]:
     """Two hosts as they were first made, then converged."""
-    fleet = Fleet(HOSTS)
+    fleet = Fleet(lab, HOSTS)
     fleet.fresh()
     assert fleet.converge().code == 0
     yield fleet

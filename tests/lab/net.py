@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .paths import BRIDGE, GATEWAY
-from .shell import run
+from .paths import BRIDGE, GATEWAY, HOME
+from .shell import LabError, run
 
 
 def namespace(name: str) -> Path:
@@ -13,9 +13,13 @@ def namespace(name: str) -> Path:
 
 
 def up_bridge() -> None:
-    """The bridge with the machine's own address."""
-    if not Path(f"/sys/class/net/{BRIDGE}").exists():
+    """The bridge with the machine's own address. It is marked as ours: two labs would share addresses and names."""
+    mark = Path(f"/sys/class/net/{BRIDGE}/ifalias")
+    if not mark.exists():
         run("ip", "link", "add", BRIDGE, "type", "bridge")
+        run("ip", "link", "set", BRIDGE, "alias", HOME)
+    elif (owner := mark.read_text().strip()) != str(HOME):
+        raise LabError(f"the lab of {owner} is up; end it first: GPUFLEET_LAB={owner} make lab-down")
     run("ip", "address", "replace", f"{GATEWAY}/24", "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
 
