@@ -1,0 +1,39 @@
+"""Asking a vendor's tool: within a time limit, both streams told apart, the exit status last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# Nothing may be written, so no temporary file: the output waits in a variable and is printed behind the complaints.
+# A tool that hung once is not asked again: on a card that is lost each call costs the whole limit.
+SCRIPT = r"""
+hung=
+ask() {
+  label=$1; shift
+  command -v "$1" >/dev/null && [ "$hung" != "$1" ] || return 0
+  both=$({ out=$(limit 25 "$@"); rc=$?
+    printf '%s\n' "$out" | head -c 262144 | sed "s/^/$label|/"; echo "$label#$rc"; } 2>&1)
+  printf '%s\n' "$both" | sed "/^$label[|#]/!s/^/$label!/"
+  case $both in *"$label#124") hung=$1 ;; esac
+}
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a tool printed. ``rc`` None: it was not asked, or never came back."""
+
+    text: str = ""
+    complaint: str = ""
+    rc: int | None = None
+
+
+def answer(lines: list[str], label: str) -> Answer:
+    """What the tool asked as ``label`` said.
+
+    >>> answer(["smi|GPU 0", "smi!warning", "smi#14"], "smi")
+    Answer(text='GPU 0', complaint='warning', rc=14)
+    """
+    size = len(label) + 1
+    text, complaint, rc = ("\n".join(line[size:] for line in lines if line.startswith(label + mark)) for mark in "|!#")
+    return Answer(text, complaint, int(rc) if rc.isdigit() else None)
