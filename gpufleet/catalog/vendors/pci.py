@@ -35,7 +35,10 @@ _MAKER = re.compile(r"^(NVIDIA Corporation|Advanced Micro Devices, Inc\. \[AMD/A
 
 @dataclass(frozen=True)
 class PciCard:
-    """A function on the bus. ``id`` is ``vvvv:dddd``, ``name`` as lspci knows it, without its maker."""
+    """A function on the bus. ``id`` is ``vvvv:dddd``, ``name`` as lspci knows it, without its maker.
+
+    ``bound``: a driver holds it; None where only lspci told of it, which may not have been let to see.
+    """
 
     address: str
     id: str
@@ -45,6 +48,7 @@ class PciCard:
     numa_node: int | None = None
     card_node: str | None = None
     render_node: str | None = None
+    bound: bool | None = None
 
 
 def cards(lines: list[str], vendor: str) -> dict[str, PciCard]:
@@ -75,6 +79,7 @@ def _sysfs(line: str) -> PciCard | None:
         numa_node=int(numa) if numa.isdigit() else None,
         card_node=more.get("card") or None,
         render_node=more.get("render") or None,
+        bound=bool(more.get("driver")),
     )
 
 
@@ -88,7 +93,7 @@ def _lspci(text: str) -> dict[str, PciCard]:
             id_, class_ = (match["id"] or match["id_n"]).lower(), (match["class"] or match["class_n"]).lower()
             found[last] = PciCard(last, id_, class_, name=None if name and name.startswith("Device") else name)
         elif last and (driver := re.match(r"\s+Kernel driver in use: (\S+)", line)):
-            found[last] = replace(found[last], driver=driver[1])
+            found[last] = replace(found[last], driver=driver[1], bound=True)
         elif line and not line[0].isspace():
             last = ""
     return found
