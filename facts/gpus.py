@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ..catalog import vendors
-from ..schema import Gpu
+from ..schema import Gpus as Found
 from .section import Section, SectionFact
 
-SECTION: Section[tuple[Gpu, ...]] = Section("gpus", vendors.SCRIPT, vendors.parse)
+SECTION: Section[Found] = Section("gpus", vendors.SCRIPT, vendors.parse)
 
 
-class Gpus(SectionFact[tuple[Gpu, ...]]):
-    """Returns the cards: ``[{"vendor": "nvidia", "uuid": "GPU-...", "vram_total_mib": 24564, ...}]``."""
+class Gpus(SectionFact[Found]):
+    """Returns the cards and what is wrong: ``{"cards": [{"vendor": "nvidia", "uuid": "GPU-...", ...}], "problems": []}``."""
 
     section = SECTION

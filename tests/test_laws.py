@@ -13,7 +13,7 @@ from gpufleet.plan import plan, want
 from gpufleet.plan.drift import drift
 from gpufleet.plan.ledger import kv_cache_mib, mib
 from gpufleet.render import render
-from gpufleet.schema import Architecture, Container, Engine, Gpu, HostFacts, HostState, Model, Settings, System
+from gpufleet.schema import Architecture, Container, Engine, Gpu, Gpus, HostFacts, HostState, Model, Settings, System
 from tests.conftest import planned, wanted
 
 MIB = st.integers(0, 200_000)
@@ -24,9 +24,11 @@ GPUS = st.builds(
     pci_id=st.just("10de:2684"),
     uuid=st.one_of(st.none(), st.uuids().map(lambda u: f"GPU-{u}")),
     vram_total_mib=st.one_of(st.none(), MIB),
-    state=st.sampled_from(["usable", "no-driver", "driver-broken", "bound-vfio", "unknown"]),
+    vram_source=st.sampled_from(["driver", "table"]),
+    usable=st.sampled_from([True, False, None]),
+    counts=st.sampled_from(["yes", "no", "uma", None]),
 )
-CARDS = st.lists(GPUS, max_size=8, unique_by=lambda g: g.pci_address).map(tuple)
+CARDS = st.lists(GPUS, max_size=8, unique_by=lambda g: g.pci_address).map(lambda c: Gpus(cards=tuple(c)))
 HOSTS = st.builds(
     HostFacts,
     system=st.builds(System, uid=st.sampled_from([0, 1000]), memory_mib=MIB, distro=st.sampled_from(["debian", "x"])),
@@ -53,7 +55,7 @@ def test_every_host_gets_a_plan_and_the_same_one_again(facts: HostFacts, role: s
 
 @given(facts=HOSTS)
 def test_only_usable_cards_are_planned_with(facts: HostFacts) -> None:
-    usable = {g.identity for g in facts.gpus if g.state == "usable"}
+    usable = {g.identity for g in facts.gpus.cards if g.usable and g.counts == "yes" and g.vram_source == "driver"}
     plan_ = planned(facts, "single_gpu")
     assert {d for s in plan_.services for d in s.devices} <= usable
     assert usable or plan_.blocked
@@ -127,17 +129,11 @@ def test_a_stranger_in_our_project_is_drift() -> None:
 @pytest.mark.parametrize("amount", [0, 1])
 def test_reserve_is_kept(amount: int) -> None:
     """A card with exactly the room asked for fits; one MiB less does not."""
-    need = planned(HostFacts(gpus=(_card(99_999),)), "single_gpu").ledgers[0].used_mib + 512
-    found = planned(HostFacts(gpus=(_card(need - amount),)), "single_gpu").blocked
+    need = planned(HostFacts(gpus=_card(99_999)), "single_gpu").ledgers[0].used_mib + 512
+    found = planned(HostFacts(gpus=_card(need - amount)), "single_gpu").blocked
     assert any(f.id == "PLAN-FIT" and f.where != "ledger/ram" for f in found) == bool(amount)
 
 
-def _card(mib_: int) -> Gpu:
-    return Gpu(
-        vendor="nvidia",
-        pci_address="0000:01:00.0",
-        pci_id="10de:2684",
-        uuid="GPU-1",
-        vram_total_mib=mib_,
-        state="usable",
-    )
+def _card(mib_: int) -> Gpus:
+    card = Gpu(vendor="nvidia", uuid="GPU-1", vram_total_mib=mib_, vram_source="driver", usable=True, counts="yes")
+    return Gpus(cards=(card,))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..schema import Accelerator, Finding, Gpu, HostFacts, Ledger, Line
+from ..schema import Accelerator, Finding, Gpu, HostFacts, Ledger, Line, MigDevice
 from . import ledger
 from .wanted import Wanted, WantedService
 
@@ -26,10 +26,8 @@ class Place:
 
 def place(wanted: Wanted, facts: HostFacts) -> tuple[dict[str, Place], tuple[Ledger, ...], tuple[Finding, ...]]:
     """Places by service, the ledgers (cards, then RAM) and what speaks against it."""
-    cards = (
-        {g.identity: g for g in facts.gpus if g.state == "usable" and g.vram_total_mib} if wanted.role != "cpu" else {}
-    )
-    ledgers = {i: _card_ledger(g, wanted) for i, g in sorted(cards.items(), key=lambda item: item[1].pci_address)}
+    cards = {g.identity or "": g for g in _slots(facts)} if wanted.role != "cpu" else {}
+    ledgers = {i: _card_ledger(g, wanted) for i, g in cards.items()}
     ram = Ledger(
         device="ram",
         name="host memory",
@@ -48,10 +46,24 @@ def place(wanted: Wanted, facts: HostFacts) -> tuple[dict[str, Place], tuple[Led
     return places, every, tuple(_over(every)) + tuple(_no_card(wanted, facts, places))
 
 
+def _slots(facts: HostFacts) -> Iterable[Gpu]:
+    """What a service can be pinned to: cards that work, and of a partitioned one its instances."""
+    for card in facts.gpus.cards:
+        if not (card.usable and card.counts == "yes" and card.vendor in VENDOR_ACCELERATOR):
+            continue
+        parts = [card] if card.mig_mode != "Enabled" else [_instance(card, m) for m in card.mig_devices or ()]
+        yield from (p for p in parts if p.identity and p.vram_total_mib and p.vram_source == "driver")
+
+
+def _instance(card: Gpu, mig: MigDevice) -> Gpu:
+    name = f"{card.name} {mig.profile or 'instance'}"
+    return card.model_copy(update={"uuid": mig.uuid, "pci_address": None, "name": name, "vram_total_mib": mig.vram_total_mib})
+
+
 def _card_ledger(gpu: Gpu, wanted: Wanted) -> Ledger:
     return Ledger(
-        device=gpu.identity,
-        name=gpu.name or gpu.pci_id,
+        device=gpu.identity or "",
+        name=gpu.name or gpu.pci_id or gpu.vendor,
         capacity_mib=gpu.vram_total_mib or 0,
         reserve_mib=wanted.settings.reserve_vram_mib,
     )
@@ -93,7 +105,13 @@ def _no_card(wanted: Wanted, facts: HostFacts, places: dict[str, Place]) -> Iter
     if wanted.role == "cpu" and not required:
         return
     if required or not any(p.devices for p in places.values()):
-        states = "; ".join(f"{g.pci_address} {g.name or g.pci_id}: {g.state} ({g.evidence})" for g in facts.gpus)
-        what = f"no usable GPU for the role {wanted.role}: {states or 'no GPU on this host'}"
+        what = f"no usable GPU for the role {wanted.role}: {_states(facts) or 'no GPU on this host'}"
         fix = "mend the driver, or put the host in the group cpu"
         yield Finding(id="GPU-NONE", severity="blocks", where="gpus", what=what, fix=fix)
+
+
+def _states(facts: HostFacts) -> str:
+    """What is wrong with the host's cards, or what is known of them."""
+    said = {p.card: f"{p.code} ({p.evidence})" for p in facts.gpus.problems}
+    rows = [f"{c.identity or c.vendor} {c.name or c.pci_id}: {said.pop(c.identity, c.why)}" for c in facts.gpus.cards]
+    return "; ".join([*rows, *said.values()])

@@ -1,7 +1,8 @@
 """The nouns: frozen pydantic models that refuse unknown keys."""
 
 from .base import Noun, read
-from .host import Container, Disk, Engine, Entry, Gpu, HostFacts, HostState, Listener, System
+from .gpu import Gpu, GpuProblem, Gpus, MigDevice
+from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
 from .model import Architecture, Model
 from .plan import Directory, Download, Finding, Ledger, Line, Mount, Output, Plan, PlannedService
 from .service import Accelerator, File, Gate, Healthcheck, Secret, Service, Stack, StackService, Volume
@@ -20,12 +21,15 @@ __all__ = [
     "Finding",
     "Gate",
     "Gpu",
+    "GpuProblem",
+    "Gpus",
     "Healthcheck",
     "HostFacts",
     "HostState",
     "Ledger",
     "Line",
     "Listener",
+    "MigDevice",
     "Mirrors",
     "Model",
     "Mount",

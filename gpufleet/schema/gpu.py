@@ -87,8 +87,11 @@ class Gpu(Noun):
 
     @property
     def identity(self) -> str | None:
-        """What to pin by: an index may change at the next boot, these do not. None: it can only be shown."""
-        return self.uuid or self.pci_address
+        """What to pin by: an index may change at the next boot, these do not. None: it can only be shown.
+
+        Intel's tool makes a UUID of the slot and the device id, so there the address is the honester name.
+        """
+        return self.pci_address if self.vendor == "intel" else self.uuid or self.pci_address
 
 
 class Gpus(Noun):

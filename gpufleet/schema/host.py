@@ -5,30 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .base import Noun
-
-CardState = Literal["usable", "no-driver", "driver-broken", "bound-vfio", "bound-nouveau", "unknown"]
-
-
-class Gpu(Noun):
-    """One card. ``pci_address`` is ``dddd:bb:dd.f`` in lower case; memory in MiB, None where nothing says."""
-
-    vendor: Literal["nvidia"]
-    pci_address: str
-    pci_id: str
-    uuid: str | None = None
-    name: str | None = None
-    vram_total_mib: int | None = None
-    vram_free_mib: int | None = None
-    kernel_driver: str | None = None
-    driver_version: str | None = None
-    cuda_version: str | None = None
-    state: CardState = "unknown"
-    evidence: str = ""
-
-    @property
-    def identity(self) -> str:
-        """What to pin by: an index may change at the next boot, these do not."""
-        return self.uuid or self.pci_address
+from .gpu import Gpus
 
 
 class Container(Noun):
@@ -88,7 +65,7 @@ class HostFacts(Noun):
     """Everything plan() asks of a host."""
 
     system: System = System()
-    gpus: tuple[Gpu, ...] = ()
+    gpus: Gpus = Gpus()
     engine: Engine = Engine()
     disks: tuple[Disk, ...] = ()
     listeners: tuple[Listener, ...] = ()

@@ -1,0 +1,33 @@
+"""Recorded hosts through the real probe: our own hand-written ones, and a corpus beside the checkout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests import corpus
+
+HERE = Path(__file__).parent
+ELSEWHERE = HERE.parent.parent / "shared" / "gpu-corpus"  # third parties' captures: read there, never copied
+CASES = sorted(p.parent for folder in (HERE / "cases/gpu", ELSEWHERE) for p in folder.rglob("expected.json"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.parent.name}/{c.name}")
+def test_a_recorded_host_is_read_right(case: Path) -> None:
+    expected = json.loads((case / "expected.json").read_text())
+    assert list(corpus.differences(expected, corpus.replay(case.resolve()))) == []
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
+def test_every_shell_reads_the_same(shell: str) -> None:
+    case = HERE / "cases/gpu/rtx4090"
+    assert corpus.replay(case, shell) == corpus.replay(case)
+
+
+def test_differences_are_found_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare/expected.json").write_text('{"gpus": [{"vendor": "amd"}], "problems": ["gpu-lost"]}')
+    assert corpus.main(str(tmp_path)) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "0 of 1 cases as expected"
