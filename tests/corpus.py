@@ -19,7 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from gpufleet.facts.gpus import SECTION
+from gpufleet.facts.gpu import SECTION
 from gpufleet.facts.section import parse, probe
 from gpufleet.schema.gpu import Gpus
 
