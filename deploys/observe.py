@@ -67,12 +67,17 @@ def _observe(host: Host, target: Target) -> HostState | None:
     stage = host.state.current_stage
     seen = _SEEN.get(host)
     if seen is None or seen[0] != stage:
-        lists = {"paths": "\n".join(target.paths), "operators": "\n".join(target.plan.operators)}
-        state = host.get_fact(State, root=target.plan.root, release=target.release.id, **lists)
+        state = host.get_fact(State, **arguments(target))
         if state is None:
             return None
         seen = _SEEN[host] = (stage, state)
     return seen[1]
+
+
+def arguments(target: Target) -> dict[str, str]:
+    """What the state fact is asked with."""
+    lists = {"paths": "\n".join(target.paths), "operators": "\n".join(target.plan.operators)}
+    return {"root": target.plan.root, "release": target.release.id, **lists}
 
 
 def hurry(host: Host) -> None:

@@ -31,7 +31,7 @@ def site() -> None:
     _no_prompt_without_terminal()
     hurry(host)
     try:
-        wanted = want(list(host.groups), _own(host.data.dict()))
+        wanted = want(list(host.groups), own_data(host.data.dict()))
         lists = {"models": "\n".join(wanted.model_paths), "operators": "\n".join(wanted.settings.operators)}
         facts = host.get_fact(Facts, root=wanted.settings.data_root, **lists)
         if facts is None:
@@ -75,7 +75,7 @@ def summary(planned: Plan) -> Generator[str, None, None]:
     yield from ()
 
 
-def _own(data: Mapping[str, Any]) -> dict[str, Any]:
+def own_data(data: Mapping[str, Any]) -> dict[str, Any]:
     """The host's data without what is pyinfra's (connector settings, ``_arguments``) and the user's own (``x_...``)."""
     connectors = {key for c in get_all_connectors().values() for key in getattr(c, "data_cls", dict).__annotations__}
     return {k: v for k, v in data.items() if k not in connectors and not k.startswith(("_", "x_"))}

@@ -10,6 +10,6 @@ SECTION: Section[Found] = Section("gpus", vendors.SCRIPT, vendors.parse)
 
 
 class Gpus(SectionFact[Found]):
-    """Returns the cards and what is wrong: ``{"cards": [{"vendor": "nvidia", "uuid": "GPU-...", ...}], "problems": []}``."""
+    """Returns the cards and what is wrong: ``{"cards": [{"vendor": "nvidia", "uuid": "GPU-...", ...}], ...}``."""
 
     section = SECTION

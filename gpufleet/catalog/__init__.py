@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 
 from ..errors import Problem, Refused, choose
-from ..schema import Model, Noun, Service, Stack, read
+from ..schema import FindingKind, Model, Noun, Service, Stack, read
 
 OURS = Path(__file__).parent
 NounT = TypeVar("NounT", bound=Noun)
@@ -41,6 +41,13 @@ class Catalog:
             if (path := root / kind / f"{name}.yaml").is_file():
                 return _read_cached(noun, path) if root == OURS else read(noun, _load(path), str(path))
         raise Refused(Problem(f"{kind}/{name}", "is not in the catalog", choose(name, self.names(kind))))
+
+
+@cache
+def findings() -> dict[str, FindingKind]:
+    """Every kind of finding by its id."""
+    path = OURS / "findings.yaml"
+    return {id_: read(FindingKind, entry, f"findings/{id_}") for id_, entry in _load(path).items()}
 
 
 def engine_packages(distro: str, version: str) -> tuple[str, ...]:

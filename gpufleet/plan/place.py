@@ -57,7 +57,9 @@ def _slots(facts: HostFacts) -> Iterable[Gpu]:
 
 def _instance(card: Gpu, mig: MigDevice) -> Gpu:
     name = f"{card.name} {mig.profile or 'instance'}"
-    return card.model_copy(update={"uuid": mig.uuid, "pci_address": None, "name": name, "vram_total_mib": mig.vram_total_mib})
+    return card.model_copy(
+        update={"uuid": mig.uuid, "pci_address": None, "name": name, "vram_total_mib": mig.vram_total_mib}
+    )
 
 
 def _card_ledger(gpu: Gpu, wanted: Wanted) -> Ledger:

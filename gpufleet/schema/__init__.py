@@ -1,10 +1,12 @@
 """The nouns: frozen pydantic models that refuse unknown keys."""
 
 from .base import Noun, read
+from .finding import Finding, FindingKind
 from .gpu import Gpu, GpuProblem, Gpus, MigDevice
+from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
 from .model import Architecture, Model
-from .plan import Directory, Download, Finding, Ledger, Line, Mount, Output, Plan, PlannedService
+from .plan import Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService
 from .service import Accelerator, File, Gate, Healthcheck, Secret, Service, Stack, StackService, Volume
 from .settings import Mirrors, Settings
 
@@ -19,10 +21,12 @@ __all__ = [
     "Entry",
     "File",
     "Finding",
+    "FindingKind",
     "Gate",
     "Gpu",
     "GpuProblem",
     "Gpus",
+    "Health",
     "Healthcheck",
     "HostFacts",
     "HostState",

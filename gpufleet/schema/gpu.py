@@ -50,10 +50,10 @@ class MigDevice(Noun):
 class Gpu(Noun):
     """One card, or one partition of an AMD card. None everywhere: no source says.
 
-    ``pci_address`` is ``dddd:bb:dd.f`` in lower case, ``pci_id`` ``vvvv:dddd``; memory in MiB. ``index`` is how the vendor's
-    tool counts, for showing only. ``usable``: a driver is bound and the card answers; ``counts``: made for inference
-    (``uma``: with the host's memory as its own); ``why`` says what both rest on. ``vram_source``: ``table`` is a product's
-    size by PCI id, before a driver tells the real one.
+    ``pci_address`` is ``dddd:bb:dd.f`` in lower case, ``pci_id`` ``vvvv:dddd``; memory in MiB. ``index`` is how the
+    vendor's tool counts, for showing only. ``usable``: a driver is bound and the card answers; ``counts``: made for
+    inference (``uma``: with the host's memory as its own); ``why`` says what both rest on. ``vram_source``: ``table``
+    is a product's size by PCI id, before a driver tells the real one.
     """
 
     vendor: Literal["nvidia", "amd", "intel"]

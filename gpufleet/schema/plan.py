@@ -4,24 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..errors import Problem
 from .base import Noun
+from .finding import Finding
 from .service import Accelerator, Gate, Healthcheck, Secret
-
-Severity = Literal["blocks", "warns", "informs"]
-
-
-class Finding(Noun):
-    """Something to know before anything is touched. ``blocks``: this cannot work."""
-
-    id: str
-    severity: Severity
-    where: str
-    what: str
-    fix: str
-
-    def __str__(self) -> str:
-        return f"{Problem(self.where, self.what, self.fix)} [{self.id}]"
 
 
 class Line(Noun):

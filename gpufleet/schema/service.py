@@ -77,6 +77,9 @@ class Service(Noun):
         0, description="what the program takes beside weights and KV cache, MiB of VRAM (or RAM on cpu)"
     )
     memory_mib: MiB = Field(512, description="host memory the program takes beside its model, MiB")
+    on_cpu: str | None = Field(
+        None, description="extended regular expression of a log line by which the program says that it found no card"
+    )
     command: list[str] = []
     environment: dict[str, str] = {}
     user: str | None = Field(None, pattern=r"^\d+:\d+$", description="uid:gid inside the container; none: the image's")

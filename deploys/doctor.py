@@ -1,0 +1,82 @@
+"""The doctor: what is wrong on the hosts, at any time, changing nothing.
+
+`pyinfra INVENTORY gpufleet.deploys.doctor` prints one report for the fleet; `report=FILE` writes it as JSON too.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pyinfra import logger
+from pyinfra.api.deploy import deploy
+from pyinfra.api.host import Host
+from pyinfra.context import host
+
+from ..errors import Refused
+from ..facts.health import Checkup
+from ..facts.state import State
+from ..plan import Wanted, plan, want
+from ..plan.checkup import checkup
+from ..plan.drift import drift
+from ..plan.report import Checked, data, text
+from ..render import render
+from ..schema import HostFacts, Plan
+from .observe import Target, arguments, hurry
+from .site import own_data
+
+_CHECKED: dict[str, Checked] = {}
+
+
+@deploy("gpufleet doctor")
+def doctor(report: str | None = None) -> None:
+    """Check this host; the last one prints the report of them all."""
+    hurry(host)
+    _CHECKED[host.name] = _check(host)
+    hosts = list(host.state.inventory.get_active_hosts())
+    if {h.name for h in hosts} <= _CHECKED.keys():
+        found = {name: _CHECKED[name] for name in sorted(_CHECKED)}
+        for line in text(found):
+            logger.info(line)
+        if report:
+            Path(report).write_text(json.dumps(data(found), indent=1) + "\n", encoding="utf-8")
+
+
+def _check(host: Host) -> Checked:
+    try:
+        wanted = want(list(host.groups), own_data(host.data.dict()))
+    except Refused as refused:
+        return Checked("?", None, problem="; ".join(map(str, refused.problems)))
+    seen = host.get_fact(Checkup, **_asked(wanted))
+    if seen is None:
+        return Checked(wanted.role, None, problem="host: did not answer; look at the lines above")
+    facts, health = seen
+    try:
+        planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
+        return Checked(wanted.role, facts, checkup(planned, facts, health, _drift(host, planned, facts)))
+    except Refused as refused:
+        return Checked(wanted.role, facts, problem="; ".join(map(str, refused.problems)))
+
+
+def _asked(wanted: Wanted) -> dict[str, str]:
+    names = {urlsplit(url).hostname or "" for url in (wanted.settings.mirrors.huggingface,)}
+    programs = [
+        f"{wanted.stack}-{s.name}-1\t{s.service.on_cpu or ''}" for s in wanted.services if s.service.gpu != "none"
+    ]
+    return {
+        "root": wanted.settings.data_root,
+        "models": "\n".join(wanted.model_paths),
+        "operators": "\n".join(wanted.settings.operators),
+        "names": "\n".join(sorted(names)),
+        "programs": "\n".join(programs if wanted.role != "cpu" else []),
+    }
+
+
+def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:
+    """Why the host is not what its plan says; nothing where it cannot be converged anyway."""
+    if planned.blocked or not facts.engine.reachable:
+        return ()
+    target = Target(planned, render(planned))
+    state = host.get_fact(State, **arguments(target))
+    return drift(planned, target.release, state) if state else ()

@@ -1,0 +1,75 @@
+"""The doctor's judgement: findings from what a host is and from how it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import time
+
+from ..catalog import findings
+from ..schema import Finding, Gpus, Health, HostFacts, Plan
+
+CLOCK_TOLERANCE = 120  # seconds; tokens and certificates begin to fail at a few minutes
+MEMORY_MINIMUM = 256  # MiB
+INODES_MINIMUM = 2  # percent
+
+
+def finding(id_: str, where: str, what: str, severity: str | None = None) -> Finding:
+    """A finding of the table, with its evidence."""
+    kind = findings()[id_]
+    return Finding(id=id_, severity=severity or kind.severity, where=where, what=what, fix=kind.fix)
+
+
+def gpu_findings(gpus: Gpus, most: str = "blocks") -> Iterable[Finding]:
+    """What is wrong with the cards. ``most``: the severity is at most that, where no card is needed."""
+    ids = {kind.code: id_ for id_, kind in findings().items() if kind.code}
+    for problem in gpus.problems:
+        id_ = ids[problem.code]
+        severity = "warns" if most == "warns" and findings()[id_].severity == "blocks" else None
+        yield finding(id_, f"gpus/{problem.card}" if problem.card else "gpus", problem.evidence, severity)
+
+
+def checkup(
+    plan: Plan, facts: HostFacts, health: Health, drift: tuple[str, ...], now: float | None = None
+) -> list[Finding]:
+    """Every finding on a host, worst first. ``drift``: why it is not what its plan says; ``now`` in seconds."""
+    first = [
+        f for f in plan.findings if (f.id != "ENG-INSTALL" and not f.id.startswith("GPU-")) or f.severity == "blocks"
+    ]
+    found = [
+        *first,
+        *gpu_findings(facts.gpus, "warns" if plan.role == "cpu" else "blocks"),
+        *_containers(plan, facts, health),
+        *_host(plan, health, now if now is not None else time()),
+        *(finding("ENG-DRIFT", "release", reason) for reason in drift),
+    ]
+    order = {"blocks": 0, "warns": 1, "informs": 2}
+    return sorted(dict.fromkeys(found), key=lambda f: order[f.severity])
+
+
+def _containers(plan: Plan, facts: HostFacts, health: Health) -> Iterable[Finding]:
+    for container in facts.engine.containers:
+        if container.project == plan.stack and container.health == "unhealthy":
+            yield finding("ENG-UNHEALTHY", container.name, f"{container.state}, {container.health}")
+    for name, line in health.on_cpu.items():
+        yield finding("GPU-ON-CPU", name, f"its log says: {line.strip()}")
+    for name, line in health.lost.items():
+        yield finding("GPU-CONTAINER-LOST", name, line.strip())
+
+
+def _host(plan: Plan, health: Health, now: float) -> Iterable[Finding]:
+    if health.inodes_free_percent is not None and health.inodes_free_percent < INODES_MINIMUM:
+        yield finding("HOST-INODES", plan.root, f"{health.inodes_free_percent} % of the inodes are free")
+    if health.available_mib is not None and health.available_mib < MEMORY_MINIMUM:
+        yield finding("HOST-MEMORY", "host", f"{health.available_mib} MiB available")
+    if health.clock is not None and abs(health.clock - now) > CLOCK_TOLERANCE:
+        yield finding("HOST-CLOCK", "host", f"{abs(health.clock - now):.0f} s from the control machine's clock")
+    elif health.clock_synchronized is False:
+        yield finding("HOST-CLOCK", "host", "no time service has synchronised it", "informs")
+    for name in health.unresolved:
+        yield finding("HOST-DNS", "host", f"{name} does not resolve")
+    if health.upgradable_drivers:
+        yield finding("GPU-DRIVER-UPGRADES", "host", f"not held: {', '.join(health.upgradable_drivers)}")
+    if health.reboot_required:
+        yield finding("HOST-REBOOT", "host", "/run/reboot-required is there")
+    if health.secure_boot:
+        yield finding("HOST-SECURE-BOOT", "host", "the firmware says so")
