@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gpufleet.catalog import Catalog
+from gpufleet.catalog import Catalog, findings
 from gpufleet.plan import want
 from gpufleet.schema import Model, Noun, Service, Settings, Stack, StackService
 from gpufleet.schema.model import Architecture
@@ -19,6 +19,7 @@ from gpufleet.schema.settings import Mirrors
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
+FINDINGS = ROOT / "docs" / "findings"
 PARTS: list[tuple[str, list[type[Noun]]]] = [
     ("Settings", [Settings, Mirrors]),
     ("Stacks", [Stack, StackService]),
@@ -108,5 +109,26 @@ def test_facts_in_the_docs_can_be_printed() -> None:
         assert '"@local"' in run.stdout + run.stderr
 
 
+def pages() -> dict[str, str]:
+    """A page for each finding by its file name, and their index."""
+    kinds = findings()
+    index = ["# Findings", "", "What the preflight and the doctor can say. Generated from the catalog's table.", ""]
+    index += ["| id | severity | what |", "| --- | --- | --- |"]
+    index += [f"| [{id_}]({id_}.md) | {kind.severity} | {kind.title} |" for id_, kind in sorted(kinds.items())]
+    found = {"README.md": "\n".join(index) + "\n"}
+    for id_, kind in kinds.items():
+        about = f"Severity: {kind.severity}." + (f" The GPU facts call it `{kind.code}`." if kind.code else "")
+        parts = [f"# {id_}", f"{kind.title}.", about, f"**Cause.** {kind.cause}", f"**Fix.** {kind.fix}"]
+        found[f"{id_}.md"] = "\n\n".join(parts) + "\n"
+    return found
+
+
+def test_every_finding_has_its_page() -> None:
+    assert {p.name: p.read_text() for p in FINDINGS.glob("*.md")} == pages()
+
+
 if __name__ == "__main__":
     REFERENCE.write_text(reference())
+    FINDINGS.mkdir(exist_ok=True)
+    for name, page in pages().items():
+        (FINDINGS / name).write_text(page)
