@@ -6,9 +6,9 @@ import re
 
 from . import nvidia_faults, nvidia_smi, pci
 from .nvidia_faults import Log
-from .nvidia_smi import Told, gather, merged, same
 from .nvidia_state import HOLDERS, Host, card, host_problems, state
 from .nvidia_table import table
+from .nvidia_told import ADDRESS, Told, gather, merged, name, number, same, uuid, version
 from .pci import PciCard
 from .seen import Seen
 from .tools import Answer, answer
@@ -139,14 +139,14 @@ def _proc(lines: list[str]) -> list[Told]:
     """The driver's own list, ``nvinfo ADDRESS key: value``. It says Unknown of a card that did not start."""
     known: dict[str, dict[str, str]] = {}
     for line in lines:
-        if found := re.match(rf"nvinfo ({nvidia_smi.ADDRESS}) ([^:]+):(.*)", line):
+        if found := re.match(rf"nvinfo ({ADDRESS}) ([^:]+):(.*)", line):
             known.setdefault(pci.normal(found[1]), {})[found[2].strip()] = found[3].strip()
     return [
         Told(
             address=address,
-            uuid=nvidia_smi.uuid(said.get("GPU UUID")),
-            name=nvidia_smi.name(said.get("Model")),
-            minor=nvidia_smi.number(said.get("Device Minor")),
+            uuid=uuid(said.get("GPU UUID")),
+            name=name(said.get("Model")),
+            minor=number(said.get("Device Minor")),
             dead="the driver does not know its model" if said.get("Model") == "Unknown" else None,
         )
         for address, said in known.items()
@@ -170,8 +170,8 @@ def _host(lines: list[str], answers: dict[str, Answer], answered: bool, doubt: t
     plain = next((line for a in answers.values() for line in a.text.splitlines() if line.strip()), None)
     return Host(
         complaint=nvidia_faults.complaint(text),
-        module=nvidia_smi.version(said.get("nvrm")) or nvidia_smi.version(said.get("nvmod")),
-        on_disk=nvidia_smi.version(answer(lines, "kmod").text),
+        module=version(said.get("nvrm")) or version(said.get("nvmod")),
+        on_disk=version(answer(lines, "kmod").text),
         windows="dxg" in nodes and "nvidiactl" not in nodes,
         nodes=tuple(n for n in nodes if re.fullmatch(r"nvidia(\d+|ctl)", n)),
         answered=answered,

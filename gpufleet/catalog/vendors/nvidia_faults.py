@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ...schema.gpu import ProblemCode
 from . import pci
-from .nvidia_smi import ADDRESS, Told, number
+from .nvidia_told import ADDRESS, Told, number
 
 # Of the whole host; each ends the call before any card is named.
 _COMPLAINTS: tuple[tuple[ProblemCode, str], ...] = (

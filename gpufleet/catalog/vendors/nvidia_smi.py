@@ -1,4 +1,4 @@
-"""What `nvidia-smi` prints, in each format but its table, as one shape: a Told for each card.
+"""What `nvidia-smi` prints, in each format but its table.
 
 `-q -x` and `-q` say the same, one as XML and one indented: both become one tree, that one reader reads.
 """
@@ -7,141 +7,18 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError, SubElement, XMLPullParser
 
 from ...schema.gpu import MigDevice
 from . import pci
+from .nvidia_told import ABSENT, ADDRESS, BROKEN, Told, cuda_fault, mib, name, number, uuid, version, withheld
 
-ADDRESS = r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]"
-_HEX = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_UUID = re.compile(rf"(?:GPU-{_HEX}|MIG-{_HEX}|MIG-GPU-{_HEX}/\d+/\d+)", re.ASCII)
-# A card that no longer answers gets these in place of its values.
-BROKEN = re.compile(r"ERR!|Unknown Error|GPU is lost", re.IGNORECASE)
-_ABSENT = re.compile(r"\[?(?:N/A|Not Supported)\]?", re.IGNORECASE)
 _UNLICENSED = re.compile(r"Unlicensed(?! \(Unrestricted)", re.IGNORECASE)
 _SENSORS = ("fan_speed", "gpu_temp", "gpu_current_temp", "power_draw", "average_power_draw", "instant_power_draw")
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a source says of one card; None: it does not say. Memory in MiB, ``address`` as in /sys.
-
-    ``withheld``: asked for its memory it answers that it has none of its own; ``lost`` (the tool
-    says so), ``dead`` (the driver does, which an answer of the tool outweighs) and ``degraded`` are evidence;
-    ``answered``: the tool spoke with the card; ``windows``: the driver is that of the Windows around a WSL.
-    """
-
-    index: int | None = None
-    address: str | None = None
-    pci_id: str | None = None
-    uuid: str | None = None
-    name: str | None = None
-    total: int | None = None
-    free: int | None = None
-    withheld: bool | None = None
-    minor: int | None = None
-    mig_mode: str | None = None
-    migs: tuple[MigDevice, ...] | None = None
-    driver: str | None = None
-    cuda: str | None = None
-    cuda_fault: Literal["no-cuda-driver", "cuda-library-broken"] | None = None
-    lost: str | None = None
-    dead: str | None = None
-    degraded: str | None = None
-    virtual: bool | None = None
-    windows: bool | None = None
-    answered: bool | None = None
-
-
-def gather(known: list[Told], more: Iterable[Told]) -> list[Told]:
-    """``known`` with what ``more`` adds: the first that says something wins; a card not among them is one more."""
-    for told in more:
-        place = next((n for n, other in enumerate(known) if same(other, told)), None)
-        before, after = (known, []) if place is None else (known[:place], known[place + 1 :])
-        known = [*before, told if place is None else merged(known[place], told), *after]
-    return known
-
-
-def merged(one: Told, other: Told) -> Told:
-    """Both as one card; a name that was cut short gives way to a whole one."""
-    values = {f.name: _first(getattr(one, f.name), getattr(other, f.name)) for f in fields(Told)}
-    if other.name and (one.name or "").endswith("..."):
-        values["name"] = other.name
-    return replace(one, **values | {"migs": _merged_migs(one.migs, other.migs)})
-
-
-def _first(one: Any, other: Any) -> Any:
-    return other if one is None else one
-
-
-def same(one: Told, other: Told) -> bool:
-    """Whether both are of one card. The index is asked last, where not both have an address or an identifier."""
-    if one.address and other.address:
-        return one.address == other.address
-    # Captures with masked identifiers have one and the same for every card.
-    if one.uuid and other.uuid and re.search("[1-9a-f]", one.uuid[4:] + other.uuid[4:], re.IGNORECASE):
-        return one.uuid == other.uuid
-    return one.index is not None and one.index == other.index
-
-
-def _merged_migs(
-    one: tuple[MigDevice, ...] | None, other: tuple[MigDevice, ...] | None
-) -> tuple[MigDevice, ...] | None:
-    if one is None or other is None:
-        return _first(one, other)  # type: ignore[no-any-return]
-    both = {d.index: d for d in other}
-    for device in one:
-        known = {k: v for k, v in device if v is not None}
-        both[device.index] = both[device.index].model_copy(update=known) if device.index in both else device
-    return tuple(sorted(both.values(), key=lambda d: -1 if d.index is None else d.index))
-
-
-def mib(text: str | None) -> int | None:
-    """``24564 MiB`` or ``24564`` as a number; None for ``[N/A]`` and the like."""
-    return number(re.sub(r" ?MiB$", "", (text or "").strip()))
-
-
-def number(text: str | None) -> int | None:
-    """A count of at most nine digits; None for all else."""
-    return int(text) if text and re.fullmatch(r"[0-9]{1,9}", text.strip()) else None
-
-
-def version(text: str | None) -> str | None:
-    """The first version in a text.
-
-    >>> version("610.57.04 [Deprecated; use KMD Version]"), version("N/A"), version("Open Module for x86_64  515.43.04")
-    ('610.57.04', None, '515.43.04')
-    """
-    found = re.search(r"\b[0-9]{1,4}(?:\.[0-9]{1,4}){1,2}\b", text or "")
-    return found.group() if found else None
-
-
-def uuid(text: str | None) -> str | None:
-    """An identifier that may be stored: whole, and of hexadecimal digits that are not all f."""
-    text = (text or "").strip()
-    return text if _UUID.fullmatch(text) and not re.fullmatch("[GPUMI-]*[fF-]+", text) else None
-
-
-def name(text: str | None) -> str | None:
-    """A product's name as printed; None for what stands there when there is none."""
-    text = (text or "").strip()
-    bad = not text or BROKEN.search(text) or _ABSENT.fullmatch(text) or text.startswith("[") or text == "Unknown"
-    return None if bad else text
-
-
-def cuda_fault(text: str | None) -> Literal["no-cuda-driver", "cuda-library-broken"] | None:
-    """What the text in place of the CUDA version means: no libcuda (or a vGPU host's driver), or one that fails."""
-    text = (text or "").strip()
-    return "no-cuda-driver" if text in ("N/A", "Not Found") else "cuda-library-broken" if BROKEN.search(text) else None
-
-
-def withheld(text: str | None) -> bool | None:
-    """Whether ``text`` says that there is no memory to report; None where nothing was said."""
-    return bool(_ABSENT.fullmatch(text.strip())) if text else None
 
 
 def details(text: str, numbered: bool = True) -> list[Told]:
@@ -247,7 +124,7 @@ def _degraded(gpu: Element) -> Iterator[str]:
         said = (node.text or "").strip()
         if node.tag in _SENSORS and BROKEN.search(said):
             yield f"nvidia-smi says {said} for {node.tag}"
-        if node.tag == "gpu_recovery_action" and said not in ("", "None") and not _ABSENT.fullmatch(said):
+        if node.tag == "gpu_recovery_action" and said not in ("", "None") and not ABSENT.fullmatch(said):
             yield f"nvidia-smi wants it recovered: {said}"
         if node.tag == "license_status" and _UNLICENSED.match(said):
             yield f"the vGPU's licence: {said}"

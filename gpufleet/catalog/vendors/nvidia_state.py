@@ -9,7 +9,7 @@ from typing import Literal
 
 from ...schema.gpu import Gpu, GpuProblem, ProblemCode
 from .nvidia_faults import Log
-from .nvidia_smi import Told
+from .nvidia_told import Told
 from .pci import PciCard
 
 HOLDERS: dict[str, ProblemCode] = {

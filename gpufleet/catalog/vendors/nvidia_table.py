@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...schema.gpu import MigDevice
 from . import pci
-from .nvidia_smi import ADDRESS, BROKEN, Told, cuda_fault, gather, mib, name, number, version, withheld
+from .nvidia_told import ADDRESS, BROKEN, Told, cuda_fault, gather, mib, name, number, version, withheld
 
 _CARD = re.compile(r"([0-9]{1,4})\s+(\S.*?)\s+(?:On|Off|N/A|ERR!|Enabled|Disabled|WDDM|TCC|MCDM)")
 _BUS = re.compile(rf"({ADDRESS}|N/A)(?:\s+\S+)?")
