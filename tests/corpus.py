@@ -66,13 +66,29 @@ def replay(case: Path, shell: str = "sh") -> Gpus:
         for tool in {name.split()[0] for name in recorded(case)} & set(TOOLS):
             (tools / tool).write_text(f'#!/bin/sh\nexec {sys.executable} {SERVE} "{case / "cmd"}" {tool} "$@"\n')
             (tools / tool).chmod(0o755)
-        env = {"PATH": folder, "GPUFLEET_ROOT": str(case / "fs")}
+        _lay(case / "fs", tools / "root")
+        env = {"PATH": folder, "GPUFLEET_ROOT": f"{folder}/root"}
         program, *applet = shell.split()
         command = [shutil.which(program) or program, *applet, "-c", probe([SECTION])]
         done = subprocess.run(command, env=env, capture_output=True, timeout=300, check=False)
     lines = done.stdout.decode(errors="replace").splitlines()
     gpus: Gpus = parse([SECTION], lines)[SECTION.name]
     return gpus
+
+
+def _lay(source: Path, root: Path) -> None:
+    """The recorded files as a root. A link of /sys that was recorded as a file with its target is a link again."""
+    for path in sorted(source.rglob("*")) if source.is_dir() else ():
+        place = root / path.relative_to(source)
+        if path.is_dir() and not path.is_symlink():
+            place.mkdir(parents=True, exist_ok=True)
+            continue
+        target = os.readlink(path) if path.is_symlink() else path.read_text(errors="replace")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink() or re.fullmatch(r"(\.\./)+\S+\s*", target):
+            place.symlink_to(target.strip())
+        else:
+            place.write_text(target)
 
 
 def recorded(case: Path) -> list[str]:
