@@ -23,7 +23,8 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     places, ledgers, fit = place(wanted, facts)
     fetch = _downloads(wanted)
     uses_gpu = any(p.devices for p in places.values())
-    findings = (*fit, *_context(wanted), *preflight(wanted, facts, fetch, uses_gpu), *_cards(wanted, facts))
+    cards = gpu_findings(facts.gpus, "warns") if uses_gpu else ()  # without any, GPU-NONE tells of them all
+    findings = (*fit, *_context(wanted), *preflight(wanted, facts, fetch, uses_gpu), *cards)
     settings = wanted.settings
     return Plan(
         host=host,
@@ -72,11 +73,6 @@ def _secrets(wanted: Wanted) -> tuple[Secret, ...]:
 
 def _gpu_access(facts: HostFacts) -> Literal["cdi", "runtime"]:
     return "runtime" if not facts.engine.cdi_devices and "nvidia" in facts.engine.runtimes else "cdi"
-
-
-def _cards(wanted: Wanted, facts: HostFacts) -> tuple[Finding, ...]:
-    """What is wrong with cards that this host does not need, or has others beside."""
-    return tuple(gpu_findings(facts.gpus, "warns")) if wanted.role != "cpu" else ()
 
 
 def _context(wanted: Wanted) -> tuple[Finding, ...]:

@@ -1,0 +1,270 @@
+"""NVIDIA's tools in all their formats, whole and mutilated."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpufleet.catalog.vendors import nvidia
+from gpufleet.catalog.vendors.seen import Seen
+
+A, B = "GPU-11111111-2222-3333-4444-555555555555", "GPU-66666666-7777-8888-9999-aaaaaaaaaaaa"
+M, N = "MIG-01234567-89ab-cdef-0123-456789abcdef", "MIG-89abcdef-0123-4567-89ab-cdef01234567"
+BUS = ["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver=nvidia", "pci 0000:1b:00.0 0x030200 0x10de 0x2204 driver=nvidia"]
+FREE = ["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver="]
+
+XML = f"""<?xml version="1.0" ?>
+<!DOCTYPE nvidia_smi_log SYSTEM "nvsmi_device_v12.dtd">
+<nvidia_smi_log>
+  <driver_version>560.10</driver_version>
+  <cuda_version>12.6</cuda_version>
+  <attached_gpus>2</attached_gpus>
+  <gpu id="00000000:1A:00.0">
+    <product_name>NVIDIA Example 24</product_name>
+    <mig_mode><current_mig>N/A</current_mig></mig_mode>
+    <mig_devices>None</mig_devices>
+    <accounting_mode>Disabled</accounting_mode>
+    <uuid>{A}</uuid>
+    <minor_number>1</minor_number>
+    <pci><pci_device_id>220410DE</pci_device_id></pci>
+    <fan_speed>ERR!</fan_speed>
+    <fb_memory_usage><total>24576 MiB</total><reserved>300 MiB</reserved><used>1 MiB</used><free>24275 MiB</free></fb_memory_usage>
+  </gpu>
+  <gpu id="00000000:1B:00.0">
+    <product_name>NVIDIA Example 80</product_name>
+    <mig_mode><current_mig>Enabled</current_mig></mig_mode>
+    <mig_devices>
+      <mig_device><index>0</index><gpu_instance_id>1</gpu_instance_id><compute_instance_id>0</compute_instance_id>
+        <fb_memory_usage><total>40192 MiB</total></fb_memory_usage></mig_device>
+    </mig_devices>
+    <accounting_mode>Disabled</accounting_mode>
+    <uuid>{B}</uuid>
+    <fb_memory_usage><total>81920 MiB</total><free>81000 MiB</free></fb_memory_usage>
+  </gpu>
+</nvidia_smi_log>"""
+
+DETAIL = f"""==============NVSMI LOG==============
+Driver Version                            : 610.10.01 [Deprecated; use KMD Version]
+CUDA UMD Version                          : 13.3
+
+Attached GPUs                             : 1
+GPU 00000000:1A:00.0
+    Product Name                          : GRID Example-8Q
+    MIG Mode
+        Current                           : N/A
+    GPU UUID                              : {A}
+    vGPU Software Licensed Product
+        Product Name                      : NVIDIA RTX Virtual Workstation
+        License Status                    : Unlicensed (Restricted)
+    PCI
+        Device Id                         : 0x220410DE
+    FB Memory Usage
+        Total                             : 8192 MiB
+        Free                              : 8000 MiB"""
+
+TABLE = """+-----------------------------------------------------------------------------------------+
+| NVIDIA-SMI 590.10                 Driver Version: 590.10         CUDA Version: 13.1     |
+|=========================================+========================+======================|
+|   0  NVIDIA Example Card With ...   On  |   00000000:1A:00.0 Off |                    0 |
+| 30%   30C    P8             30W /  350W |       2MiB /  24576MiB |      0%      Default |
+|                                         |                        |            Disabled* |
++-----------------------------------------+------------------------+----------------------+
+|   1  NVIDIA Example 141             On  |   00000000:1B:00.0 Off |                   On |
+| N/A   30C    P8             30W /  700W |      59MiB / 143771MiB |     N/A      Default |
+|                                         |                        |              Enabled |
++-----------------------------------------+------------------------+----------------------+
+|   2  ERR!                           On  |   00000000:1C:00.0 Off |                 ERR! |
+|ERR!  ERR! ERR!               ERR! / ERR! |      0MiB /  24576MiB |    ERR!      Default |
+|                                         |                        |                 ERR! |
++-----------------------------------------+------------------------+----------------------+
++-----------------------------------------------------------------------------------------+
+| MIG devices:                                                                            |
+|==================+==================================+===========+=======================|
+|  1    1   0   0  |              26MiB / 71424MiB    | 60      0 |  3   0    3    0    3 |
+|                  |               0MiB / 24739MiB    |           |                       |
+|  1    1   1   1  |                                  | 60      0 |  3   0    3    0    3 |
++------------------+----------------------------------+-----------+-----------------------+
+| Processes:                                                                              |
+|    0   N/A  N/A            1720      G   /usr/bin/example                        173MiB |
++-----------------------------------------------------------------------------------------+"""
+
+OLD_TABLE = """| NVIDIA-SMI 384.10                 Driver Version: 384.10                    |
+|===============================+======================+======================|
+|   0  Example P40         Off  | 0000:1A:00.0     Off |                    0 |
+| N/A   35C    P8     6W / 105W |      0MiB /  8105MiB |      0%      Default |
++-------------------------------+----------------------+----------------------+
+WARNING: infoROM is corrupted at gpu 0000:1A:00.0"""
+
+LIST = f"""GPU 0: Example (one) (UUID: {A})
+  MIG 3g.40gb     Device  0: (UUID: {M})
+GPU 1: Example Two (UUID: GPU-XX)
+  MIG 1c.2g.20gb  Device  1: (UUID: MIG-{B}/7/1)"""
+
+CSV = f"""index, uuid, pci.bus_id, name, memory.total [MiB], memory.free [MiB], driver_version
+0, {A}, 00000000:1A:00.0, NVIDIA Example 24, 24576, 24000, 560.10
+1, N/A, 00000000:1B:00.0, NVIDIA Example 24, [Unknown Error], [N/A], 560.10"""
+
+GONE = "Unable to determine the device handle for GPU1: 0000:1B:00.0: GPU is lost.  Reboot the system."
+
+
+def tool(label: str, text: str, rc: int = 0) -> list[str]:
+    return [*(f"{label}|{line}" for line in text.splitlines()), f"{label}#{rc}"]
+
+
+def cards(seen: Seen, *keys: str) -> list[tuple[Any, ...]]:
+    return [tuple(getattr(card, key) for key in keys) for card in seen.cards]
+
+
+def codes(seen: Seen) -> list[str]:
+    return sorted(problem.code for problem in seen.problems)
+
+
+def test_xml_with_list() -> None:
+    seen = nvidia.parse(
+        [*BUS, *tool("smi", XML), *tool("smil", f"GPU 1: x (UUID: {B})\n  MIG 3g.40gb Device 0: (UUID: {M})")]
+    )
+    assert cards(
+        seen, "index", "name", "pci_address", "uuid", "vram_total_mib", "vram_free_mib", "minor", "counts"
+    ) == [
+        (0, "NVIDIA Example 24", "0000:1a:00.0", A, 24576, 24275, 1, "yes"),
+        (1, "NVIDIA Example 80", "0000:1b:00.0", B, 81920, 81000, None, "yes"),
+    ]
+    assert seen.cards[1].mig_devices is not None
+    assert [(d.gi, d.profile, d.uuid, d.vram_total_mib) for d in seen.cards[1].mig_devices] == [
+        (1, "3g.40gb", M, 40192)
+    ]
+    assert (codes(seen), seen.driver_version, seen.cuda_version) == (["gpu-degraded"], "560.10", "12.6")
+
+
+def test_a_cut_report_says_less_and_nothing_else() -> None:
+    seen = nvidia.parse(tool("smi", XML[: XML.index("81920") + 2]))
+    assert cards(seen, "uuid", "vram_total_mib", "usable") == [(A, 24576, True), (B, None, True)]
+
+
+def test_indented_details_of_a_vgpu() -> None:
+    seen = nvidia.parse(tool("smiq", DETAIL))
+    assert cards(seen, "kind", "virtual", "vram_total_mib", "pci_id") == [("vgpu", "vgpu", 8192, "10de:2204")]
+    assert (seen.driver_version, seen.cuda_version, codes(seen)) == ("610.10.01", "13.3", ["gpu-degraded"])
+
+
+def test_table() -> None:
+    seen = nvidia.parse(tool("smit", TABLE))
+    assert cards(seen, "index", "name", "vram_total_mib", "mig_mode", "usable") == [
+        (0, "NVIDIA Example Card With ...", 24576, "Disabled", True),
+        (1, "NVIDIA Example 141", 143771, "Enabled", True),
+        (2, None, 24576, None, False),
+    ]
+    assert [(d.ci, d.vram_total_mib) for d in seen.cards[1].mig_devices or ()] == [(0, 71424), (1, 71424)]
+    assert codes(seen) == ["gpu-lost"]
+
+
+def test_table_of_an_old_driver() -> None:
+    seen = nvidia.parse(tool("smit", OLD_TABLE, 14))
+    assert cards(seen, "pci_address", "vram_total_mib", "cuda_version", "usable") == [
+        ("0000:1a:00.0", 8105, None, True)
+    ]
+    assert codes(seen) == ["gpu-degraded"]
+
+
+def test_list() -> None:
+    seen = nvidia.parse(tool("smil", LIST))
+    assert cards(seen, "name", "uuid") == [("Example (one)", A), ("Example Two", None)]
+    assert [(d.gi, d.ci, d.profile) for d in seen.cards[1].mig_devices or ()] == [(7, 1, "1c.2g.20gb")]
+
+
+def test_csv_without_units() -> None:
+    seen = nvidia.parse([*BUS, *tool("smicsv", CSV)])
+    assert cards(seen, "uuid", "vram_total_mib", "usable") == [(A, 24576, True), (None, None, False)]
+    assert codes(seen) == ["gpu-lost"]
+
+
+def test_lost_cards_leave_the_others_known() -> None:
+    first = re.sub(r'<gpu id="00000000:1B.*</gpu>', "", XML, flags=re.DOTALL)
+    seen = nvidia.parse([*BUS, *tool("smi", GONE, 255), *tool("smione", first), *tool("smione", GONE, 255)])
+    assert cards(seen, "pci_address", "index", "usable") == [("0000:1a:00.0", None, True), ("0000:1b:00.0", 1, False)]
+    assert codes(seen) == ["gpu-degraded", "gpu-lost"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected", "usable"),
+    [
+        (FREE, ["no-driver-bound"], [False]),
+        ([*FREE, *tool("kmod", "580.10.01")], ["driver-not-loaded"], [False]),
+        ([*FREE, *tool("smit", "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", 9)], ["driver-not-loaded"], [False]),
+        (["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver=nouveau", *tool("smit", "No devices were found", 6)], ["bound-nouveau"], [False]),
+        (["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver=vfio-pci"], ["bound-vfio"], [False]),
+        (BUS, [], [None, None]),
+        ([*BUS, *tool("smit", "No devices were found", 6)], ["no-devices-found"], [False, False]),
+        ([*BUS, *tool("smit", "Failed to initialize NVML: Unknown Error", 255)], ["container-lost-gpu"], [False, False]),
+        ([*BUS, *tool("smit", "Failed to initialize NVML: Driver/library version mismatch", 18)], ["driver-mismatch"], [False, False]),
+        ([*BUS, *tool("smit", "NVIDIA-SMI couldn't find libnvidia-ml.so library", 12)], ["nvml-library-missing"], [False, False]),
+        ([*BUS, "smi#124"], ["tool-output-unreadable"], [None, None]),
+        (tool("smit", "what is this", 1), ["tool-output-unreadable"], []),
+        (tool("dmesg", "[1] NVRM: Xid (PCI:0000:1a:00): 79, GPU has fallen off the bus."), ["gpu-lost"], [False]),
+        (
+            [*FREE, *tool("dmesg", "NVRM: The NVIDIA GPU 0000:1a:00.0 (PCI ID: 10de:2204)\nNVRM: installed in this system is not supported by\nNVRM: this.")],
+            ["gpu-unsupported"],
+            [False],
+        ),
+        (["nvinfo 0000:1a:00.0 Model: \t Unknown", "nvinfo 0000:1a:00.0 GPU UUID: \t GPU-????????"], ["gpu-lost"], [False]),
+        (tool("smicsv", "index, name, memory.total [MiB]\n0, NVIDIA Example, [N/A]"), ["memory-not-reported"], [True]),
+        (tool("smit", TABLE.replace("13.1", "ERR!").split("\n|   1")[0]), ["cuda-library-broken"], [None]),
+        (tool("smit", TABLE.replace("13.1", "N/A ").split("\n|   1")[0]), ["no-cuda-driver"], [False]),
+        (tool("smi", re.sub("<mig_devices>\n.*?</mig_devices>", "<mig_devices/>", XML, flags=re.DOTALL)), ["gpu-degraded", "mig-no-instances"], [True, False]),
+    ],
+)  # fmt: skip
+def test_faults(lines: list[str], expected: list[str], usable: list[bool | None]) -> None:
+    seen = nvidia.parse(lines)
+    assert (codes(seen), [c.usable for c in seen.cards]) == (expected, usable)
+
+
+WHOLE = [
+    tool("smi", XML),
+    tool("smiq", DETAIL),
+    tool("smit", TABLE),
+    tool("smil", LIST),
+    tool("smicsv", CSV),
+    [*BUS, *tool("smi", GONE, 255)],
+    tool("dmesg", "NVRM: GPU 0000:1a:00.0: RmInitAdapter failed! (0x22:0x56:884)"),
+    ["nvinfo 0000:1a:00.0 Model: \t NVIDIA Example 24", f"nvinfo 0000:1a:00.0 GPU UUID: \t {A}"],
+]
+KNOWN = {"0000:1a:00.0", "0000:1b:00.0", "0000:1c:00.0", None}
+
+
+@given(st.sampled_from(WHOLE), st.data())
+def test_mutilated_output_invents_no_card(whole: list[str], data: st.DataObject) -> None:
+    kept = data.draw(st.lists(st.integers(0, len(whole) - 1), unique=True))
+    cut = data.draw(st.integers(0, 100))
+    lines = [whole[n] for n in (kept if data.draw(st.booleans()) else sorted(kept))]
+    lines = [*lines[:-1], lines[-1][:cut]] if lines else []
+    seen = nvidia.parse([line + data.draw(st.sampled_from(["", "\r"])) for line in lines])
+    assert {c.pci_address for c in seen.cards} <= KNOWN
+    assert {c.uuid for c in seen.cards} <= {A, B, None}
+    assert len(seen.cards) <= len(nvidia.parse(whole).cards)
+
+
+LABELS = [
+    "smi|",
+    "smione|",
+    "smiq|",
+    "smil|",
+    "smicsv|",
+    "smit|",
+    "lspci|",
+    "dmesg|",
+    "kmod|",
+    "smi!",
+    "nvinfo ",
+    "nvrm ",
+    "pci ",
+    "",
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from(LABELS), st.text(st.characters(exclude_categories=()), max_size=60))))
+def test_no_text_is_too_strange(lines: list[tuple[str, str]]) -> None:
+    assert not [c for c in nvidia.parse([a + b for a, b in lines]).cards if not (c.pci_address or c.index is not None)]
