@@ -92,7 +92,7 @@ cd /etc/systemd/system && [ -L docker.service.wants/gpufleet.service ] && sha256
 
 def parse_unit(lines: list[str]) -> str | None:
     """sha256 of the unit; None where it is not enabled."""
-    return lines[0].split()[0] if lines else None
+    return next((line.split()[0] for line in lines if line.strip()), None)
 
 
 SECTIONS: list[Section[Any]] = [
