@@ -32,7 +32,7 @@ XML = f"""<?xml version="1.0" ?>
     <minor_number>1</minor_number>
     <pci><pci_device_id>220410DE</pci_device_id></pci>
     <fan_speed>ERR!</fan_speed>
-    <fb_memory_usage><total>24576 MiB</total><reserved>300 MiB</reserved><used>1 MiB</used><free>24275 MiB</free></fb_memory_usage>
+    <fb_memory_usage><total>24576 MiB</total><reserved>300 MiB</reserved><free>24275 MiB</free></fb_memory_usage>
   </gpu>
   <gpu id="00000000:1B:00.0">
     <product_name>NVIDIA Example 80</product_name>
@@ -189,34 +189,40 @@ def test_lost_cards_leave_the_others_known() -> None:
     assert codes(seen) == ["gpu-degraded", "gpu-lost"]
 
 
-@pytest.mark.parametrize(
-    ("lines", "expected", "usable"),
-    [
-        (FREE, ["no-driver-bound"], [False]),
-        ([*FREE, *tool("kmod", "580.10.01")], ["driver-not-loaded"], [False]),
-        ([*FREE, *tool("smit", "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", 9)], ["driver-not-loaded"], [False]),
-        (["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver=nouveau", *tool("smit", "No devices were found", 6)], ["bound-nouveau"], [False]),
-        (["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver=vfio-pci"], ["bound-vfio"], [False]),
-        (BUS, [], [None, None]),
-        ([*BUS, *tool("smit", "No devices were found", 6)], ["no-devices-found"], [False, False]),
-        ([*BUS, *tool("smit", "Failed to initialize NVML: Unknown Error", 255)], ["container-lost-gpu"], [False, False]),
-        ([*BUS, *tool("smit", "Failed to initialize NVML: Driver/library version mismatch", 18)], ["driver-mismatch"], [False, False]),
-        ([*BUS, *tool("smit", "NVIDIA-SMI couldn't find libnvidia-ml.so library", 12)], ["nvml-library-missing"], [False, False]),
-        ([*BUS, "smi#124"], ["tool-output-unreadable"], [None, None]),
-        (tool("smit", "what is this", 1), ["tool-output-unreadable"], []),
-        (tool("dmesg", "[1] NVRM: Xid (PCI:0000:1a:00): 79, GPU has fallen off the bus."), ["gpu-lost"], [False]),
-        (
-            [*FREE, *tool("dmesg", "NVRM: The NVIDIA GPU 0000:1a:00.0 (PCI ID: 10de:2204)\nNVRM: installed in this system is not supported by\nNVRM: this.")],
-            ["gpu-unsupported"],
-            [False],
-        ),
-        (["nvinfo 0000:1a:00.0 Model: \t Unknown", "nvinfo 0000:1a:00.0 GPU UUID: \t GPU-????????"], ["gpu-lost"], [False]),
-        (tool("smicsv", "index, name, memory.total [MiB]\n0, NVIDIA Example, [N/A]"), ["memory-not-reported"], [True]),
-        (tool("smit", TABLE.replace("13.1", "ERR!").split("\n|   1")[0]), ["cuda-library-broken"], [None]),
-        (tool("smit", TABLE.replace("13.1", "N/A ").split("\n|   1")[0]), ["no-cuda-driver"], [False]),
-        (tool("smi", re.sub("<mig_devices>\n.*?</mig_devices>", "<mig_devices/>", XML, flags=re.DOTALL)), ["gpu-degraded", "mig-no-instances"], [True, False]),
-    ],
-)  # fmt: skip
+BOUND = "pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver="
+UNSUPPORTED = """NVRM: The NVIDIA GPU 0000:1a:00.0 (PCI ID: 10de:2204)
+NVRM: installed in this system is not supported by
+NVRM: this driver."""
+ONE_CARD = TABLE.split("\n|   1")[0]
+NO_INSTANCES = re.sub("<mig_devices>\n.*?</mig_devices>", "<mig_devices/>", XML, flags=re.DOTALL)
+SAYS = {
+    "No devices were found": "no-devices-found",
+    "Failed to initialize NVML: Unknown Error": "container-lost-gpu",
+    "Failed to initialize NVML: Driver/library version mismatch": "driver-mismatch",
+    "NVIDIA-SMI couldn't find libnvidia-ml.so library": "nvml-library-missing",
+    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.": "driver-not-loaded",
+}
+FAULTS: list[tuple[list[str], list[str], list[bool | None]]] = [
+    (FREE, ["no-driver-bound"], [False]),
+    ([*FREE, *tool("kmod", "580.10.01")], ["driver-not-loaded"], [False]),
+    ([*FREE, *tool("smit", list(SAYS)[4], 9)], ["driver-not-loaded"], [False]),
+    ([BOUND + "nouveau", *tool("smit", list(SAYS)[0], 6)], ["bound-nouveau"], [False]),
+    ([BOUND + "vfio-pci"], ["bound-vfio"], [False]),
+    (BUS, [], [None, None]),
+    *(([*BUS, *tool("smit", says, 1)], [code], [False, False]) for says, code in SAYS.items()),
+    ([*BUS, "smi#124"], ["tool-output-unreadable"], [None, None]),
+    (tool("smit", "what is this", 1), ["tool-output-unreadable"], []),
+    (tool("dmesg", "[1] NVRM: Xid (PCI:0000:1a:00): 79, GPU has fallen off the bus."), ["gpu-lost"], [False]),
+    ([*FREE, *tool("dmesg", UNSUPPORTED)], ["gpu-unsupported"], [False]),
+    (["nvinfo 0000:1a:00.0 Model: \t Unknown", "nvinfo 0000:1a:00.0 IRQ: 1"], ["gpu-lost"], [False]),
+    (tool("smicsv", "index, name, memory.total [MiB]\n0, NVIDIA Example, [N/A]"), ["memory-not-reported"], [True]),
+    (tool("smit", ONE_CARD.replace("13.1", "ERR!")), ["cuda-library-broken"], [None]),
+    (tool("smit", ONE_CARD.replace("13.1", "N/A ")), ["no-cuda-driver"], [False]),
+    (tool("smi", NO_INSTANCES), ["gpu-degraded", "mig-no-instances"], [True, False]),
+]
+
+
+@pytest.mark.parametrize(("lines", "expected", "usable"), FAULTS)
 def test_faults(lines: list[str], expected: list[str], usable: list[bool | None]) -> None:
     seen = nvidia.parse(lines)
     assert (codes(seen), [c.usable for c in seen.cards]) == (expected, usable)

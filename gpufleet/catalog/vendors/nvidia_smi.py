@@ -63,14 +63,14 @@ def _detail(gpu: Element, root: Element) -> Told:
     def text(*paths: str, of: Element = gpu) -> str | None:
         return next((t for p in paths if (t := (of.findtext(p) or "").strip())), None)
 
-    total, called = text("fb_memory_usage/total"), text("product_name") or ""
+    total, called, identifier = text("fb_memory_usage/total"), text("product_name"), text("uuid", "gpu_uuid")
     address = gpu.get("id") or text("pci/pci_bus_id", "pci/bus_id") or ""
     cuda = text("cuda_version", "cuda_umd_version", of=root)
     virtual = text("gpu_virtualization_mode/virtualization_mode")
     return Told(
         address=pci.normal(address) if re.fullmatch(ADDRESS, address) else None,
         pci_id=_pci_id(text("pci/pci_device_id", "pci/device_id")),
-        uuid=uuid(text("uuid", "gpu_uuid")),
+        uuid=uuid(identifier),
         name=name(called),
         total=mib(total),
         free=mib(text("fb_memory_usage/free")),
@@ -81,12 +81,17 @@ def _detail(gpu: Element, root: Element) -> Told:
         driver=version(text("driver_version", "kmd_version", of=root)),
         cuda=version(cuda),
         cuda_fault=cuda_fault(cuda),
-        lost=next((f"nvidia-smi says {t}" for t in (called, total) if t and BROKEN.search(t)), None),
+        lost=_lost(called, total, identifier),
         degraded=next(_degraded(gpu), None),
         virtual=True if virtual and virtual.upper() == "VGPU" else None,
         windows=True if text("driver_model/current_dm", "driver_model/current") in ("WDDM", "TCC", "MCDM") else None,
         answered=True,
     )
+
+
+def _lost(*values: str | None) -> str | None:
+    """Evidence: what stands in place of a value that every card has."""
+    return next((f"nvidia-smi says {v}" for v in values if v and BROKEN.search(v)), None)
 
 
 def _pci_id(text: str | None) -> str | None:
@@ -160,7 +165,7 @@ def _row(row: dict[str, str]) -> Told:
         withheld=withheld(total),
         mig_mode=_mode(row.get("mig.mode.current")),
         driver=version(row.get("driver_version") or row.get("kmd_version")),
-        lost=next((f"nvidia-smi says {t}" for t in (called, total) if t and BROKEN.search(t)), None),
+        lost=_lost(called, total),
         answered=True,
     )
 

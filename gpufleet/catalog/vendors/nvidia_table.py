@@ -12,7 +12,7 @@ from .nvidia_told import ADDRESS, BROKEN, Told, cuda_fault, gather, mib, name, n
 _CARD = re.compile(r"([0-9]{1,4})\s+(\S.*?)\s+(?:On|Off|N/A|ERR!|Enabled|Disabled|WDDM|TCC|MCDM)")
 _BUS = re.compile(rf"({ADDRESS}|N/A)(?:\s+\S+)?")
 _MIG = re.compile(r"([0-9]{1,4})\s+([0-9]{1,4})\s+([0-9]{1,4})\s+([0-9]{1,4})")
-_MEMORY = re.compile(r"[0-9]+MiB\s*/\s*([0-9]+MiB)")
+_MEMORY = re.compile(r"[0-9]+Mi?B\s*/\s*([0-9]+Mi?B)")
 
 
 def table(text: str) -> list[Told]:
@@ -70,6 +70,7 @@ def _card(block: list[list[str]]) -> Told:
     total = _MEMORY.fullmatch(memory or "")
     mode = rest[1][2].rstrip("*") if len(rest) > 1 else ""
     called = card[2] if card else ""
+    gone = next((t for t in (called, memory) if t and BROKEN.search(t)), None)
     failing = BROKEN.search(" ".join(cell for line in block for cell in line))
     return Told(
         index=number(card[1]) if card else None,
@@ -79,7 +80,7 @@ def _card(block: list[list[str]]) -> Told:
         withheld=withheld(memory),
         # A star is a change that waits for a reset.
         mig_mode=mode if mode in ("Enabled", "Disabled") else None,
-        lost=f"nvidia-smi says {called} in place of its name" if BROKEN.search(called) else None,
+        lost=f"nvidia-smi says {gone}" if gone else None,
         degraded=f"nvidia-smi says {failing.group()} for some of its values" if failing else None,
     )
 
@@ -87,12 +88,14 @@ def _card(block: list[list[str]]) -> Told:
 def _migs(text: str) -> list[Told]:
     """The instances by card, each card's in one Told."""
     found: list[Told] = []
+    shared: dict[tuple[int | None, int | None], int | None] = {}
     for line in text.splitlines():
         cells = [c.strip() for c in line.strip().strip("|").split("|")]
-        row = _MIG.fullmatch(cells[0])
-        memory = re.match(_MEMORY, cells[1]) if len(cells) > 1 else None
-        if row and memory:
+        if row := _MIG.fullmatch(cells[0]):
             gpu, gi, ci, index = (number(row[n]) for n in range(1, 5))
-            device = MigDevice(index=index, gi=gi, ci=ci, vram_total_mib=mib(memory[1]))
+            memory = _MEMORY.match(cells[1]) if len(cells) > 1 else None
+            # Compute instances of one GPU instance share its memory, which stands in the row of the first.
+            total = shared.setdefault((gpu, gi), mib(memory[1]) if memory else None)
+            device = MigDevice(index=index, gi=gi, ci=ci, vram_total_mib=total)
             found = gather(found, [Told(index=gpu, migs=(device,))])
     return found

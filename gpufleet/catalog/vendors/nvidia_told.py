@@ -13,7 +13,7 @@ ADDRESS = r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]"
 _HEX = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _UUID = re.compile(rf"(?:GPU-{_HEX}|MIG-{_HEX}|MIG-GPU-{_HEX}/\d+/\d+)", re.ASCII)
 # A card that no longer answers gets these in place of its values.
-BROKEN = re.compile(r"ERR!|Unknown Error|GPU is lost", re.IGNORECASE)
+BROKEN = re.compile(r"ERR!|Unknown Error|GPU is lost|GPU requires reset", re.IGNORECASE)
 ABSENT = re.compile(r"\[?(?:N/A|Not Supported)\]?", re.IGNORECASE)
 
 
@@ -92,8 +92,8 @@ def _merged_migs(
 
 
 def mib(text: str | None) -> int | None:
-    """``24564 MiB`` or ``24564`` as a number; None for ``[N/A]`` and the like."""
-    return number(re.sub(r" ?MiB$", "", (text or "").strip()))
+    """``24564 MiB`` or ``24564`` as a number; None for ``[N/A]`` and the like. Old tools write MB and mean MiB."""
+    return number(re.sub(r" ?Mi?B$", "", (text or "").strip()))
 
 
 def number(text: str | None) -> int | None:
