@@ -78,15 +78,15 @@ class Fleet:
         return Run(done.returncode, done.stdout, done.stderr)
 
     def converge(self, *args: str) -> Run:
-        return self.pyinfra("-y", "inventory/lab.py", *self._limit(args), *args, "deploy.py")
+        return self.pyinfra("-y", "inventory/lab.py", *self.limit(args), *args, "deploy.py")
 
     def start(self, *args: str) -> subprocess.Popen[bytes]:
         """A run that goes on while the test does something to it."""
         quiet = subprocess.DEVNULL
-        command = [PYINFRA, "-y", "inventory/lab.py", *self._limit(args), *args, "deploy.py"]
+        command = [PYINFRA, "-y", "inventory/lab.py", *self.limit(args), *args, "deploy.py"]
         return subprocess.Popen(command, cwd=ROOT, stdin=quiet, stdout=quiet, stderr=quiet)
 
-    def _limit(self, args: tuple[str, ...]) -> list[str]:
+    def limit(self, args: tuple[str, ...]) -> list[str]:
         """Other hosts of the lab are none of this fleet's business."""
         return [] if "--limit" in args else [word for host in self.wanted for word in ("--limit", host)]
 

@@ -1,4 +1,4 @@
-"""Fake GPU hardware of a host: device nodes, a sysfs tree, and an `nvidia-smi` that replays a capture.
+"""Fake GPU hardware of a host: device nodes, a sysfs tree, and vendor tools that replay a capture.
 
 The capture is a folder of tests/cases/gpu: ``cmd/`` holds what commands printed, ``fs/`` what files held. It is laid
 into the host, and a unit of the host puts it in place at every boot, before dockerd starts.
@@ -27,9 +27,9 @@ def install(profile: str, root: Path) -> None:
     (place / "hardware").chmod(0o755)
     cards = _cards(source)
     (place / "cards").write_text("".join(f"{i} {uuid}\n" for i, uuid in enumerate(cards)))
-    if (source / "cmd").is_dir():
-        shutil.copy(FILES / "replay", root / "usr/bin/nvidia-smi")
-        (root / "usr/bin/nvidia-smi").chmod(0o755)
+    for tool in {p.name.split()[0] for p in source.glob("cmd/*")}:
+        shutil.copy(FILES / "replay", root / "usr/bin" / tool)
+        (root / "usr/bin" / tool).chmod(0o755)
     if cards:
         _container_toolkit(root, cards)
 

@@ -1,0 +1,77 @@
+"""Hosts with every kind of (simulated) card: what the facts, the preflight and the doctor say of them, over SSH."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpufleet.catalog import findings
+from tests import corpus
+from tests.drive import Fleet
+from tests.lab import Lab
+from tests.lab.paths import PROFILES
+
+pytestmark = pytest.mark.lab
+HOSTS = {f"g-{p.name}": p.name for p in sorted(PROFILES.iterdir())} | {"g-none": "cpu"}
+IDS = {kind.code: id_ for id_, kind in findings().items() if kind.code}
+# Cards that a service can be given today; the others are refused before anything is touched.
+PLANNED = {"rtx4090", "two-nvidia", "a100-mig", "lost-card"}
+
+
+@pytest.fixture(scope="module")
+def fleet(lab: Lab) -> Iterator[Fleet]:
+    fleet = Fleet(lab, HOSTS)
+    fleet.lab.up(HOSTS, seeded=False)
+    yield fleet
+    fleet.lab.down(*HOSTS)
+
+
+@pytest.fixture(scope="module")
+def report(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The doctor's report, as data."""
+    file = tmp_path_factory.mktemp("doctor") / "report.json"
+    run = fleet.pyinfra("-y", "inventory/lab.py", *fleet.limit(()), "gpufleet.deploys.doctor", f"report={file}")
+    assert run.code == 0, run.output
+    assert "Traceback" not in run.output
+    (file.parent / "text").write_text(run.output)
+    return {**json.loads(file.read_text()), "text": run.output}
+
+
+def expected(profile: str) -> dict[str, Any]:
+    path = Path(PROFILES / profile / "expected.json")
+    return dict(json.loads(path.read_text())) if path.exists() else {"gpus": [], "problems": []}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_the_doctor_sees_the_cards_and_names_each_fault(report: dict[str, Any], host: str) -> None:
+    want = expected(HOSTS[host])
+    cards = report["hosts"][host]["cards"]
+    got = [{**c, "count_for_inference": corpus.COUNTS[c.get("counts")]} for c in cards]
+    assert len(got) == len(want["gpus"])
+    for card, stated in zip(got, want["gpus"], strict=True):
+        assert {k: card.get(k) for k in stated} == stated
+    named = {f["id"] for f in report["findings"] if any(s["host"] == host for s in f["seen"])}
+    assert {IDS[code] for code in want["problems"]} == named & set(IDS.values())
+
+
+def test_a_finding_of_many_hosts_is_printed_once(report: dict[str, Any]) -> None:
+    for finding in report["findings"]:
+        assert report["text"].count(f"{finding['id']} (") == 1
+        assert f"fix: {finding['fix']}" in report["text"]
+
+
+def test_the_preflight_refuses_exactly_what_cannot_work(fleet: Fleet) -> None:
+    run = fleet.pyinfra("--dry", "inventory/lab.py", *fleet.limit(()), "--data", "models={}", "deploy.py")
+    refused = {host for host in HOSTS if f"[{host}] gpus: no usable GPU" in run.output}
+    assert {HOSTS[h] for h in HOSTS} - {HOSTS[h] for h in refused} == PLANNED | {"cpu"}
+    assert "Traceback" not in run.output
+
+
+def test_facts_are_printed(fleet: Fleet) -> None:
+    run = fleet.pyinfra("inventory/lab.py", "--limit", "g-two-nvidia", "fact", "gpufleet.facts.gpu.Gpus")
+    assert run.code == 0
+    assert "NVIDIA GeForce RTX 4060 Ti" in run.output
