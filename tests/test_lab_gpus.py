@@ -65,7 +65,7 @@ def test_a_finding_of_many_hosts_is_printed_once(report: dict[str, Any]) -> None
 
 
 def test_the_preflight_refuses_exactly_what_cannot_work(fleet: Fleet) -> None:
-    run = fleet.pyinfra("--dry", "inventory/lab.py", *fleet.limit(()), "--data", "models={}", "deploy.py")
+    run = fleet.pyinfra("--dry", "inventory/lab.py", *fleet.limit(()), "deploy.py")
     refused = {host for host in HOSTS if f"[{host}] gpus: no usable GPU" in run.output}
     assert {HOSTS[h] for h in HOSTS} - {HOSTS[h] for h in refused} == PLANNED | {"cpu"}
     assert "Traceback" not in run.output

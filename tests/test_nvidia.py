@@ -195,17 +195,18 @@ NVRM: installed in this system is not supported by
 NVRM: this driver."""
 ONE_CARD = TABLE.split("\n|   1")[0]
 NO_INSTANCES = re.sub("<mig_devices>\n.*?</mig_devices>", "<mig_devices/>", XML, flags=re.DOTALL)
+COMMUNICATE = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
 SAYS = {
     "No devices were found": "no-devices-found",
     "Failed to initialize NVML: Unknown Error": "container-lost-gpu",
     "Failed to initialize NVML: Driver/library version mismatch": "driver-mismatch",
     "NVIDIA-SMI couldn't find libnvidia-ml.so library": "nvml-library-missing",
-    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.": "driver-not-loaded",
+    COMMUNICATE: "driver-not-loaded",
 }
 FAULTS: list[tuple[list[str], list[str], list[bool | None]]] = [
     (FREE, ["no-driver-bound"], [False]),
     ([*FREE, *tool("kmod", "580.10.01")], ["driver-not-loaded"], [False]),
-    ([*FREE, *tool("smit", list(SAYS)[4], 9)], ["driver-not-loaded"], [False]),
+    ([*FREE, *tool("smit", COMMUNICATE, 9)], ["driver-not-loaded"], [False]),
     ([BOUND + "nouveau", *tool("smit", "No devices were found", 6)], ["bound-nouveau"], [False]),
     ([BOUND + "vfio-pci"], ["bound-vfio"], [False]),
     (BUS, [], [None, None]),
@@ -253,22 +254,7 @@ def test_mutilated_output_invents_no_card(whole: list[str], data: st.DataObject)
     assert len(seen.cards) <= len(nvidia.parse(whole).cards)
 
 
-LABELS = [
-    "smi|",
-    "smione|",
-    "smiq|",
-    "smil|",
-    "smicsv|",
-    "smit|",
-    "lspci|",
-    "dmesg|",
-    "kmod|",
-    "smi!",
-    "nvinfo ",
-    "nvrm ",
-    "pci ",
-    "",
-]
+LABELS = [*(f"{x}|" for x in (*nvidia.LABELS, "lspci", "dmesg", "kmod")), "smi!", "nvinfo ", "nvrm ", "pci ", ""]
 
 
 @given(st.lists(st.tuples(st.sampled_from(LABELS), st.text(st.characters(exclude_categories=()), max_size=60))))

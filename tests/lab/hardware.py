@@ -35,9 +35,9 @@ def install(profile: str, root: Path) -> None:
 
 
 def _cards(source: Path) -> list[str]:
-    """UUIDs in the order of `nvidia-smi -L`; none where the tool gives none."""
-    listing = source / "cmd" / "nvidia-smi -L"
-    return re.findall(r"UUID: (GPU-[0-9a-f-]+)", listing.read_text()) if listing.is_file() else []
+    """UUIDs of the cards of which nvidia-smi tells anything."""
+    reports = sorted(source.glob("cmd/nvidia-smi*-q -x"))
+    return [uuid for report in reports for uuid in re.findall(r"<uuid>(GPU-[0-9a-f-]+)", report.read_text())]
 
 
 def _container_toolkit(root: Path, cards: list[str]) -> None:

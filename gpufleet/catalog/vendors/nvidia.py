@@ -42,8 +42,8 @@ case $all in
   *[Uu]"nable to determine the device handle"*)
     failed=1
     for d in "$R"/sys/bus/pci/devices/*; do
-      read -r vendor <"$d/vendor" && read -r class <"$d/class" || continue
-      case $vendor$class in 0x10de0x030*) tell smione nvidia-smi -i "${d##*/}" -q -x ;; esac
+      read -r class <"$d/class" && driver=$(readlink "$d/driver") || continue
+      case $class$driver in 0x030*/nvidia) tell smione nvidia-smi -i "${d##*/}" -q -x ;; esac
     done ;;
   *'<gpu '* | *'Product Name'* | *'(UUID: GPU-'*) ;;
   *) failed=1 ;;
