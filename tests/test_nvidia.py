@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,97 +19,8 @@ M, N = "MIG-01234567-89ab-cdef-0123-456789abcdef", "MIG-89abcdef-0123-4567-89ab-
 BUS = ["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver=nvidia", "pci 0000:1b:00.0 0x030200 0x10de 0x2204 driver=nvidia"]
 FREE = ["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver="]
 
-XML = f"""<?xml version="1.0" ?>
-<!DOCTYPE nvidia_smi_log SYSTEM "nvsmi_device_v12.dtd">
-<nvidia_smi_log>
-  <driver_version>560.10</driver_version>
-  <cuda_version>12.6</cuda_version>
-  <attached_gpus>2</attached_gpus>
-  <gpu id="00000000:1A:00.0">
-    <product_name>NVIDIA Example 24</product_name>
-    <mig_mode><current_mig>N/A</current_mig></mig_mode>
-    <mig_devices>None</mig_devices>
-    <accounting_mode>Disabled</accounting_mode>
-    <uuid>{A}</uuid>
-    <minor_number>1</minor_number>
-    <pci><pci_device_id>220410DE</pci_device_id></pci>
-    <fan_speed>ERR!</fan_speed>
-    <fb_memory_usage><total>24576 MiB</total><reserved>300 MiB</reserved><free>24275 MiB</free></fb_memory_usage>
-  </gpu>
-  <gpu id="00000000:1B:00.0">
-    <product_name>NVIDIA Example 80</product_name>
-    <mig_mode><current_mig>Enabled</current_mig></mig_mode>
-    <mig_devices>
-      <mig_device><index>0</index><gpu_instance_id>1</gpu_instance_id><compute_instance_id>0</compute_instance_id>
-        <fb_memory_usage><total>40192 MiB</total></fb_memory_usage></mig_device>
-    </mig_devices>
-    <accounting_mode>Disabled</accounting_mode>
-    <uuid>{B}</uuid>
-    <fb_memory_usage><total>81920 MiB</total><free>81000 MiB</free></fb_memory_usage>
-  </gpu>
-</nvidia_smi_log>"""
-
-DETAIL = f"""==============NVSMI LOG==============
-Driver Version                            : 610.10.01 [Deprecated; use KMD Version]
-CUDA UMD Version                          : 13.3
-
-Attached GPUs                             : 1
-GPU 00000000:1A:00.0
-    Product Name                          : GRID Example-8Q
-    MIG Mode
-        Current                           : N/A
-    GPU UUID                              : {A}
-    vGPU Software Licensed Product
-        Product Name                      : NVIDIA RTX Virtual Workstation
-        License Status                    : Unlicensed (Restricted)
-    PCI
-        Device Id                         : 0x220410DE
-    FB Memory Usage
-        Total                             : 8192 MiB
-        Free                              : 8000 MiB"""
-
-TABLE = """+-----------------------------------------------------------------------------------------+
-| NVIDIA-SMI 590.10                 Driver Version: 590.10         CUDA Version: 13.1     |
-|=========================================+========================+======================|
-|   0  NVIDIA Example Card With ...   On  |   00000000:1A:00.0 Off |                    0 |
-| 30%   30C    P8             30W /  350W |       2MiB /  24576MiB |      0%      Default |
-|                                         |                        |            Disabled* |
-+-----------------------------------------+------------------------+----------------------+
-|   1  NVIDIA Example 141             On  |   00000000:1B:00.0 Off |                   On |
-| N/A   30C    P8             30W /  700W |      59MiB / 143771MiB |     N/A      Default |
-|                                         |                        |              Enabled |
-+-----------------------------------------+------------------------+----------------------+
-|   2  ERR!                           On  |   00000000:1C:00.0 Off |                 ERR! |
-|ERR!  ERR! ERR!               ERR! / ERR! |      0MiB /  24576MiB |    ERR!      Default |
-|                                         |                        |                 ERR! |
-+-----------------------------------------+------------------------+----------------------+
-+-----------------------------------------------------------------------------------------+
-| MIG devices:                                                                            |
-|==================+==================================+===========+=======================|
-|  1    1   0   0  |              26MiB / 71424MiB    | 60      0 |  3   0    3    0    3 |
-|                  |               0MiB / 24739MiB    |           |                       |
-|  1    1   1   1  |                                  | 60      0 |  3   0    3    0    3 |
-+------------------+----------------------------------+-----------+-----------------------+
-| Processes:                                                                              |
-|    0   N/A  N/A            1720      G   /usr/bin/example                        173MiB |
-+-----------------------------------------------------------------------------------------+"""
-
-OLD_TABLE = """| NVIDIA-SMI 384.10                 Driver Version: 384.10                    |
-|===============================+======================+======================|
-|   0  Example P40         Off  | 0000:1A:00.0     Off |                    0 |
-| N/A   35C    P8     6W / 105W |      0MiB /  8105MiB |      0%      Default |
-+-------------------------------+----------------------+----------------------+
-WARNING: infoROM is corrupted at gpu 0000:1A:00.0"""
-
-LIST = f"""GPU 0: Example (one) (UUID: {A})
-  MIG 3g.40gb     Device  0: (UUID: {M})
-GPU 1: Example Two (UUID: GPU-XX)
-  MIG 1c.2g.20gb  Device  1: (UUID: MIG-{B}/7/1)"""
-
-CSV = f"""index, uuid, pci.bus_id, name, memory.total [MiB], memory.free [MiB], driver_version
-0, {A}, 00000000:1A:00.0, NVIDIA Example 24, 24576, 24000, 560.10
-1, N/A, 00000000:1B:00.0, NVIDIA Example 24, [Unknown Error], [N/A], 560.10"""
-
+PRINTED = yaml.safe_load((Path(__file__).parent / "cases/nvidia.yaml").read_text())
+XML, DETAIL, TABLE, OLD_TABLE, LIST, CSV = PRINTED.values()
 GONE = "Unable to determine the device handle for GPU1: 0000:1B:00.0: GPU is lost.  Reboot the system."
 
 
