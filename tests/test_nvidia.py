@@ -15,7 +15,7 @@ from gpufleet.catalog.vendors import nvidia
 from gpufleet.catalog.vendors.seen import Seen
 
 A, B = "GPU-11111111-2222-3333-4444-555555555555", "GPU-66666666-7777-8888-9999-aaaaaaaaaaaa"
-M, N = "MIG-01234567-89ab-cdef-0123-456789abcdef", "MIG-89abcdef-0123-4567-89ab-cdef01234567"
+M = "MIG-01234567-89ab-cdef-0123-456789abcdef"
 BUS = ["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver=nvidia", "pci 0000:1b:00.0 0x030200 0x10de 0x2204 driver=nvidia"]
 FREE = ["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver="]
 
