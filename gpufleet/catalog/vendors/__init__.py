@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -42,5 +41,5 @@ def _sized(card: Gpu) -> Gpu:
 @cache
 def _sizes() -> dict[str, int]:
     """MiB by PCI id."""
-    told: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "cards.yaml").read_text(encoding="utf-8"))
+    told: dict[int, str] = yaml.safe_load((Path(__file__).parent / "cards.yaml").read_text(encoding="utf-8"))
     return {id_: gib * 1024 for gib, ids in told.items() for id_ in ids.split()}

@@ -76,7 +76,7 @@ def _sysfs(line: str) -> PciCard | None:
         id=f"{row[3][2:6]}:{row[4][2:6]}".lower(),
         pci_class=row[2][2:6],
         driver=more.get("driver") or None,
-        numa_node=int(numa) if numa.isdigit() else None,
+        numa_node=int(numa) if re.fullmatch("[0-9]{1,4}", numa) else None,
         card_node=more.get("card") or None,
         render_node=more.get("render") or None,
         bound=bool(more.get("driver")),
@@ -94,6 +94,8 @@ def _lspci(text: str) -> dict[str, PciCard]:
             found[last] = PciCard(last, id_, class_, name=None if name and name.startswith("Device") else name)
         elif last and (driver := re.match(r"\s+Kernel driver in use: (\S+)", line)):
             found[last] = replace(found[last], driver=driver[1], bound=True)
+        elif last and re.match(r"\s+Kernel modules: ", line):  # lspci -k was let to see, and would have said the driver
+            found[last] = replace(found[last], bound=bool(found[last].bound))
         elif line and not line[0].isspace():
             last = ""
     return found

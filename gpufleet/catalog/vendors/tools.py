@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 # Nothing may be written, so no temporary file: the output waits in a variable and is printed behind the complaints.
@@ -12,7 +13,7 @@ ask() {
   label=$1; shift
   command -v "$1" >/dev/null && [ "$hung" != "$1" ] || return 0
   both=$({ out=$(limit 25 "$@"); rc=$?
-    printf '%s\n' "$out" | head -c 262144 | sed "s/^/$label|/"; echo "$label#$rc"; } 2>&1)
+    printf '%s\n' "$out" | head -c 2097152 | sed "s/^/$label|/"; echo "$label#$rc"; } 2>&1)
   printf '%s\n' "$both" | sed "/^$label[|#]/!s/^/$label!/"
   case $both in *"$label#124") hung=$1 ;; esac
 }
@@ -36,4 +37,4 @@ def answer(lines: list[str], label: str) -> Answer:
     """
     size = len(label) + 1
     text, complaint, rc = ("\n".join(line[size:] for line in lines if line.startswith(label + mark)) for mark in "|!#")
-    return Answer(text, complaint, int(rc) if rc.isdigit() else None)
+    return Answer(text, complaint, int(rc) if re.fullmatch("[0-9]{1,3}", rc) else None)
