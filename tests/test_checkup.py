@@ -24,7 +24,7 @@ def found(facts: HostFacts, health: Health, role: str = "cpu", drift: tuple[str,
 
 def test_every_problem_of_a_card_has_a_finding_and_every_finding_is_used() -> None:
     assert {k.code for k in findings().values() if k.code} == set(ProblemCode.__args__)  # type: ignore[attr-defined]
-    source = "".join(p.read_text() for p in Path("gpufleet").rglob("*.py"))
+    source = "".join(p.read_text() for p in Path("gpufleet/plan").rglob("*.py"))
     unused = [i for i, k in findings().items() if not k.code and not re.search(rf'"{i}"', source)]
     assert unused == []
     assert set(re.findall(r'"((?:GPU|ENG|HOST|NET|PLAN)-[A-Z-]+)"', source)) <= findings().keys()
@@ -40,7 +40,8 @@ def test_a_healthy_host_has_no_finding(hosts: dict[str, HostFacts]) -> None:
 def test_each_ill_is_named(hosts: dict[str, HostFacts]) -> None:
     ill = Health(
         available_mib=10, inodes_free_percent=0, clock=int(NOW) - 300, unresolved=("hub",), secure_boot=True,
-        reboot_required=True, upgradable_drivers=("nvidia-driver-580",), on_cpu={"starter-llama-1": "no usable GPU found"},
+        reboot_required=True, upgradable_drivers=("nvidia-driver-580",),
+        on_cpu={"starter-llama-1": "no usable GPU found"},
         lost={"starter-llama-1": "can't open /dev/nvidiactl: Operation not permitted"},
     )  # fmt: skip
     assert found(hosts["rtx4090"], ill, "single_gpu", ("llama: has no container",)) == {

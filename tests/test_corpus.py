@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,16 @@ ELSEWHERE = HERE.parent.parent / "shared" / "gpu-corpus"  # third parties' captu
 CASES = sorted(p.parent for folder in (HERE / "cases/gpu", ELSEWHERE) for p in folder.rglob("expected.json"))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.parent.name}/{c.name}")
+# Four cards by identifier and, from another day, one lost card by address: nothing recorded tells which of them it is.
+UNTOLD = "gpu-lost-2080ti-one-of-four"
+
+
+def _case(path: Path) -> Any:
+    untold = pytest.mark.xfail(strict=True, reason="the recording does not tell what is expected")
+    return pytest.param(path, id=f"{path.parent.name}/{path.name}", marks=[untold] if path.name == UNTOLD else [])
+
+
+@pytest.mark.parametrize("case", [_case(c) for c in CASES])
 def test_a_recorded_host_is_read_right(case: Path) -> None:
     expected = json.loads((case / "expected.json").read_text())
     assert list(corpus.differences(expected, corpus.replay(case.resolve()))) == []

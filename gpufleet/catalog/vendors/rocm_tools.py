@@ -1,7 +1,8 @@
 """What AMD's tools print, as one shape: a mapping of Gpu's fields for each card, in the tool's order.
 
-rocm-smi's keys changed with every release and its JSON is not ordered; amd-smi's root is a list before ROCm 7 and
-``{"gpu_data": [...]}`` since; rocminfo lists processors beside cards. All of them print ``N/A`` where they know nothing.
+rocm-smi's keys changed with every release and its JSON is not ordered; amd-smi's root is a list before ROCm 7
+and ``{"gpu_data": [...]}`` since; rocminfo lists processors beside cards.
+All of them print ``N/A`` where they know nothing.
 """
 
 from __future__ import annotations
@@ -202,7 +203,7 @@ def amd_smi_text(text: str) -> list[Told]:
 
 
 def rocminfo(text: str) -> list[Told]:
-    """Cards from `rocminfo`: its agents that are no processors. Pools are in KiB, the first coarse one is the memory."""
+    """Cards from `rocminfo`: its agents that are no processors. The first coarse pool, KiB, is the memory."""
     return [told for agent in _agents(text) if (told := _agent(agent))]
 
 
