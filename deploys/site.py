@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from pyinfra import logger
+from pyinfra.api.arguments import AllArguments
 from pyinfra.api.connectors import get_all_connectors
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import PyinfraError
@@ -78,7 +79,8 @@ def summary(planned: Plan) -> Generator[str, None, None]:
 def own_data(data: Mapping[str, Any]) -> dict[str, Any]:
     """The host's data without what is pyinfra's (connector settings, ``_arguments``) and the user's own (``x_...``)."""
     connectors = {key for c in get_all_connectors().values() for key in getattr(c, "data_cls", dict).__annotations__}
-    return {k: v for k, v in data.items() if k not in connectors and not k.startswith(("_", "x_"))}
+    theirs = connectors | AllArguments.__annotations__.keys()
+    return {k: v for k, v in data.items() if k not in theirs and not k.startswith("x_")}
 
 
 def _refuse(problems: list[str]) -> None:

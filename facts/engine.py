@@ -17,7 +17,7 @@ limit 20 docker info --format '{{json .}}' 2>&1 | sed 's/^/info /'
 CONTAINERS = r"""
 label='{{.Label "com.docker.compose'
 limit 20 docker ps -a --no-trunc --format "container {{.Names}}|{{.State}}|{{.Status}}|\
-$label.project\"}}|$label.service\"}}|$label.config-hash\"}}|$label.oneoff\"}}|{{.Ports}}"
+$label.project\"}}|$label.service\"}}|$label.config-hash\"}}|$label.oneoff\"}}|{{.Ports}}|$label.project.working_dir\"}}"
 """
 CDI = r"""
 cat /etc/cdi/*.yaml /etc/cdi/*.json /var/run/cdi/*.yaml /var/run/cdi/*.json 2>/dev/null |
@@ -80,9 +80,9 @@ def container(line: str) -> Container | None:
     That is what somebody runs by `docker compose run`, or has given its labels by hand.
     """
     parts = line.split("|")
-    if len(parts) != 8 or parts[6] == "True" or (parts[3] and not parts[5]):
+    if len(parts) != 9 or parts[6] == "True" or (parts[3] and not parts[5]):
         return None
-    name, state, status, project, service, config_hash, _, ports = parts
+    name, state, status, project, service, config_hash, _, ports, directory = parts
     return Container(
         name=name,
         state=state,
@@ -91,6 +91,7 @@ def container(line: str) -> Container | None:
         service=service,
         config_hash=config_hash,
         ports=ports,
+        directory=directory,
     )
 
 

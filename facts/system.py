@@ -11,13 +11,15 @@ echo "arch $(uname -m)"
 echo "uid $(id -u)"
 sed -n 's/^MemTotal: *\([0-9]*\) kB/memory_kib \1/p' "$R/proc/meminfo"
 [ -e "$R/sys/fs/selinux/enforce" ] && echo 'selinux yes'
+awk '/\|--/ { a = $2 } /32 host LOCAL/ { print "address", a }' "$R/proc/net/fib_trie" | sort -u
 for m in apt-get dnf zypper; do command -v $m >/dev/null && { echo "package_manager $m"; break; }; done
 """
 
 
 def parse(lines: list[str]) -> System:
     """The section's ``key value`` lines."""
-    found = dict(line.split(" ", 1) for line in lines if " " in line)
+    rows = [line.split(" ", 1) for line in lines if " " in line]
+    found = {row[0]: row[1] for row in rows}
     return System(
         distro=found.get("distro", "unknown"),
         distro_version=found.get("distro_version", ""),
@@ -26,6 +28,7 @@ def parse(lines: list[str]) -> System:
         memory_mib=int(found["memory_kib"]) // 1024 if found.get("memory_kib", "").isdecimal() else 0,
         selinux="selinux" in found,
         package_manager=found.get("package_manager", ""),
+        addresses=tuple(value for key, value in rows if key == "address"),
     )
 
 

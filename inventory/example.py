@@ -4,4 +4,6 @@ Copy the file, put your hosts in the role groups, and run `pyinfra inventory/hom
 """
 
 cpu = ["@local"]
+# A machine over SSH is a name, or a name with what pyinfra's SSH connector takes:
+# single_gpu = [("gpu1", {"ssh_hostname": "192.168.1.20", "ssh_user": "root", "ssh_key": "~/.ssh/id_ed25519"})]
 single_gpu = []

@@ -68,7 +68,11 @@ def _blocks(language: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("file", "block"), [b for b in _blocks("python") if "import" not in b[1]])
-def test_settings_in_the_docs_are_accepted(file: str, block: str) -> None:
+def test_settings_in_the_docs_are_accepted(
+    file: str, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "catalog").mkdir()
+    monkeypatch.chdir(tmp_path)
     data: dict[str, Any] = {}
     exec(block, {}, data)
     data = {k: v for k, v in data.items() if not k.startswith("_")}

@@ -16,7 +16,7 @@ from tests.lab import Lab
 from tests.lab.paths import PROFILES
 
 pytestmark = pytest.mark.lab
-HOSTS = {f"g-{p.name}": p.name for p in sorted(PROFILES.iterdir())} | {"g-none": "cpu"}
+HOSTS = {f"card{i}": profile for i, profile in enumerate([*sorted(p.name for p in PROFILES.iterdir()), "cpu"])}
 IDS = {kind.code: id_ for id_, kind in findings().items() if kind.code}
 # Cards that a service can be given today; the others are refused before anything is touched.
 PLANNED = {"rtx4090", "two-nvidia", "a100-mig", "lost-card"}
@@ -46,7 +46,7 @@ def expected(profile: str) -> dict[str, Any]:
     return dict(json.loads(path.read_text())) if path.exists() else {"gpus": [], "problems": []}
 
 
-@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("host", HOSTS, ids=HOSTS.values())
 def test_the_doctor_sees_the_cards_and_names_each_fault(report: dict[str, Any], host: str) -> None:
     want = expected(HOSTS[host])
     cards = report["hosts"][host]["cards"]
@@ -72,6 +72,7 @@ def test_the_preflight_refuses_exactly_what_cannot_work(fleet: Fleet) -> None:
 
 
 def test_facts_are_printed(fleet: Fleet) -> None:
-    run = fleet.pyinfra("inventory/lab.py", "--limit", "g-two-nvidia", "fact", "gpufleet.facts.gpu.Gpus")
+    host = next(h for h, profile in HOSTS.items() if profile == "two-nvidia")
+    run = fleet.pyinfra("inventory/lab.py", "--limit", host, "fact", "gpufleet.facts.gpu.Gpus")
     assert run.code == 0
     assert "NVIDIA GeForce RTX 4060 Ti" in run.output

@@ -31,6 +31,8 @@ class Catalog:
         """A stack by name, or by the path of its file."""
         if name.endswith((".yaml", ".yml")):
             return read(Stack, _load(Path(name)), name)
+        if "/" in name:
+            raise Refused(Problem(name, "is not the name of a stack", "the path of a stack file ends in .yaml"))
         return self._entry(Stack, "stacks", name)
 
     def names(self, kind: str) -> list[str]:

@@ -92,7 +92,8 @@ def _over(ledgers: tuple[Ledger, ...]) -> Iterable[Finding]:
             room = f"{book.capacity_mib - book.reserve_mib} MiB on {book.name}"
             what = f"{biggest.service} does not fit: {book.used_mib} MiB asked of {room}"
             detail = " + ".join(f"{line.service} {line.what} {line.mib}" for line in book.lines)
-            fix = "choose a smaller model, or a smaller options/context"
+            reserve = "reserve_ram_mib" if book.device == "ram" else "reserve_vram_mib"
+            fix = f"choose a smaller model, a smaller options/context, or a smaller {reserve}"
             yield Finding(
                 id="PLAN-FIT",
                 severity="blocks",

@@ -19,7 +19,9 @@ def preflight(wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...],
     checks = (
         _engine(wanted, facts),
         _operators(wanted, facts),
+        _bind(wanted, facts),
         _ports(wanted, facts),
+        _others(wanted, facts),
         _disk(wanted, facts, downloads),
     )
     gpu = _gpu_access(facts) if uses_gpu else ()
@@ -114,6 +116,23 @@ def _operators(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
         if name not in facts.accounts:
             fix = "create it, or leave it out"
             yield _block("HOST-ACCOUNT", f"operators/{name}", "the host has no such account", fix)
+
+
+def _bind(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+    bind, have = wanted.settings.bind, facts.system.addresses
+    if have and not bind.is_unspecified and not bind.is_loopback and str(bind) not in have:
+        fix = f"use one of: {', '.join(have)}, 0.0.0.0"
+        yield _block("NET-BIND", "group_data/bind", f"the host has no address {bind}", fix)
+
+
+def _others(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+    """Stacks that gpufleet brought up here before, and that this run leaves running."""
+    root = f"{wanted.settings.data_root}/"
+    for project in sorted(
+        {c.project for c in facts.engine.containers if c.directory.startswith(root)} - {wanted.stack}
+    ):
+        what, fix = f"the stack {project} is still here", f"end it with `docker compose -p {project} down`"
+        yield Finding(id="ENG-OTHER-STACK", severity="warns", where="engine", what=what, fix=fix)
 
 
 def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:

@@ -52,6 +52,8 @@ def want(groups: list[str], data: Mapping[str, Any]) -> Wanted:
     """Settings ``data`` of a host in inventory ``groups``; raises Refused with all that is wrong."""
     settings = read(Settings, data, "group_data")
     role = _role(groups)
+    if settings.catalog and not Path(settings.catalog).is_dir():
+        raise Refused(Problem("group_data/catalog", f"'{settings.catalog}' is no folder", "check the path"))
     catalog = Catalog(*([Path(settings.catalog)] if settings.catalog else []))
     try:
         stack = catalog.stack(settings.stack)
@@ -59,6 +61,7 @@ def want(groups: list[str], data: Mapping[str, Any]) -> Wanted:
         raise _seen_from("group_data/stack", refused) from None
     name = Path(settings.stack).stem
     _known_names(stack, settings)
+    _known_roles(name, stack, role)
     services = tuple(_service(name, key, stack, settings, catalog) for key in stack.services if _runs(stack, key, role))
     _check_order(name, services)
     return Wanted(role=role, stack=name, settings=settings, services=services)
@@ -85,6 +88,21 @@ def _known_names(stack: Stack, settings: Settings) -> None:
         for setting, key, known in pairs
         if key not in known
     ]
+    if problems:
+        raise Refused(*problems)
+
+
+def _known_roles(name: str, stack: Stack, role: str) -> None:
+    problems = [
+        Problem(f"stacks/{name}/services/{key}/roles", f"there is no role '{role}'", choose(role, ROLES))
+        for key, entry in stack.services.items()
+        for role in entry.roles
+        if role not in ROLES
+    ]
+    if not problems and not any(_runs(stack, key, role) for key in stack.services):
+        problems = [
+            Problem(f"stacks/{name}", f"no service of it runs as {role}", "add the role to one, or choose another")
+        ]
     if problems:
         raise Refused(*problems)
 
@@ -166,7 +184,8 @@ def _check_order(stack: str, services: tuple[WantedService, ...]) -> None:
     for name, others in needs.items():
         for other in sorted(others - needs.keys()):
             where = f"stacks/{stack}/services/{name}/depends_on"
-            raise Refused(Problem(where, f"'{other}' does not run here", choose(other, needs)))
+            fix = choose(other, needs.keys() - {name}) if len(needs) > 1 else "leave it out"
+            raise Refused(Problem(where, f"'{other}' does not run here", fix))
     while needs:
         ready = [n for n, others in needs.items() if not others & needs.keys()]
         if not ready:

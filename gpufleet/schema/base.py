@@ -36,10 +36,23 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 NounT = TypeVar("NounT", bound=Noun)
 
 
+# pydantic's words for what people get wrong most, in the words of YAML.
+PLAIN = {
+    "dict_type": "write `key: value` pairs",
+    "model_type": "write `key: value` pairs",
+    "model_attributes_type": "write `key: value` pairs",
+    "list_type": "write a list: `[a, b]`",
+    "tuple_type": "write a list: `[a, b]`",
+    "too_short": "give at least one",
+    "string_type": "write text, in quotes where it looks like a number",
+}
+
+
 def read(noun: type[NounT], data: Any, where: str) -> NounT:
     """``data`` as a ``noun``; raises Refused with one problem per offending key, each with its path."""
     if not isinstance(data, Mapping):
-        raise Refused(Problem(where, f"is {type(data).__name__}, not a mapping", "write `key: value` pairs"))
+        what = "is empty" if data is None else f"is {type(data).__name__}, not a mapping"
+        raise Refused(Problem(where, what, "write `key: value` pairs"))
     try:
         return noun.model_validate(data)
     except ValidationError as error:
@@ -54,7 +67,7 @@ def _problem(noun: type[Noun], error: Any, where: str) -> Problem:
         return Problem(path, f"unknown key '{error['loc'][-1]}'", choose(str(error["loc"][-1]), known))
     if error["type"] == "missing":
         return Problem(path, "is missing", "add it")
-    message = error["msg"].removeprefix("Value error, ")
+    message = PLAIN.get(error["type"]) or error["msg"].removeprefix("Value error, ")
     shown = repr(error["input"])
     what = f"{shown[:60]} is not accepted" if len(shown) < 200 else "is not accepted"
     return Problem(path, what, message[:1].lower() + message[1:])

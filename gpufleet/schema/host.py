@@ -9,7 +9,7 @@ from .gpu import Gpus
 
 
 class Container(Noun):
-    """A container as `docker ps -a` shows it; ``project`` and ``service`` are Compose's labels."""
+    """A container as `docker ps -a` shows it; ``project``, ``service`` and ``directory`` are Compose's labels."""
 
     name: str
     state: str
@@ -18,6 +18,7 @@ class Container(Noun):
     service: str
     config_hash: str
     ports: str
+    directory: str = ""
 
 
 class Engine(Noun):
@@ -50,7 +51,7 @@ class Listener(Noun):
 
 
 class System(Noun):
-    """Distribution, user and memory."""
+    """Distribution, user, memory and IPv4 addresses (none: not known)."""
 
     distro: str = "unknown"
     distro_version: str = ""
@@ -59,6 +60,7 @@ class System(Noun):
     memory_mib: int = 0
     selinux: bool = False
     package_manager: str = ""
+    addresses: tuple[str, ...] = ()
 
 
 class HostFacts(Noun):

@@ -33,7 +33,9 @@ class Settings(Noun):
         "/srv/gpufleet", description="everything gpufleet keeps on a host is below this directory"
     )
     bind: IPv4Address = Field(IPv4Address("127.0.0.1"), description="address on which published ports listen")
-    operators: list[Name] = Field([], description="accounts of the host that may use the engine without sudo")
+    operators: list[Name] = Field(
+        [], description="accounts of the host that may use the engine without sudo; nobody is taken out"
+    )
     install_engine: bool = Field(True, description="install the container engine where there is none")
     models: dict[Name, Annotated[Annotated[Name, Tag("<name>")] | Annotated[Model, Tag("<model>")], _KIND]] = Field(
         {},

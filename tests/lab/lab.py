@@ -17,6 +17,7 @@ from .seed import plant
 from .shell import LabError, exclusive, step, until
 from .trees import machine_packages
 
+NAME = 11  # the kernel allows an interface 15 characters; ours begin with gfl-
 FIRST = 11  # the last number of the first host's address
 
 
@@ -38,6 +39,8 @@ class Lab:
             machine_packages()
             _base()
             have = self.hosts()
+            if long := [n for n in wanted if len(n) > NAME]:
+                raise LabError(f"{', '.join(long)}: a host's name has at most {NAME} characters")
             for name, profile in wanted.items():
                 if name in have and have[name].profile != profile:
                     del have[name]
