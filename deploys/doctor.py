@@ -27,6 +27,7 @@ from .observe import Target, arguments, hurry
 from .site import own_data
 
 _CHECKED: dict[str, Checked] = {}
+AWAY = Checked("?", None, problem="host: cannot be reached over SSH; look at the line about it above")
 
 
 @deploy("gpufleet doctor")
@@ -36,11 +37,18 @@ def doctor(report: str | None = None) -> None:
     _CHECKED[host.name] = _check(host)
     hosts = list(host.state.inventory.get_active_hosts())
     if {h.name for h in hosts} <= _CHECKED.keys():
-        found = {name: _CHECKED[name] for name in sorted(_CHECKED)}
+        found = {name: _CHECKED.get(name, AWAY) for name in sorted(_CHECKED.keys() | _unreachable(host))}
         for line in text(found):
             logger.info(line)
         if report:
             Path(report).write_text(json.dumps(data(found), indent=1) + "\n", encoding="utf-8")
+
+
+def _unreachable(host: Host) -> set[str]:
+    """Hosts of this run that we could not log in to."""
+    state = host.state
+    wanted = state.limit_hosts if isinstance(state.limit_hosts, list) else list(state.inventory)
+    return {h.name for h in wanted} - {h.name for h in state.activated_hosts}
 
 
 def _check(host: Host) -> Checked:
@@ -79,4 +87,6 @@ def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:
         return ()
     target = Target(planned, render(planned))
     state = host.get_fact(State, **arguments(target))
+    if state and state.current is None and not any(c.project == planned.stack for c in state.containers):
+        return ("it was never converged",)
     return drift(planned, target.release, state) if state else ()

@@ -117,4 +117,7 @@ def _states(facts: HostFacts) -> str:
     """What is wrong with the host's cards, or what is known of them."""
     said = {p.card: f"{p.code} ({p.evidence})" for p in facts.gpus.problems}
     rows = [f"{c.identity or c.vendor} {c.name or c.pci_id}: {said.pop(c.identity, c.why)}" for c in facts.gpus.cards]
-    return "; ".join([*rows, *said.values()])
+    told = "; ".join(rows)
+    return "; ".join(
+        [told, *(f"{p.code} ({p.evidence})" for p in facts.gpus.problems if p.evidence not in told)]
+    ).strip("; ")
