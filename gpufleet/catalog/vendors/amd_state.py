@@ -117,7 +117,7 @@ def problems(lines: list[str], cards: list[Told], said: str, log: str, sysfs: bo
 def _tool_problems(lines: list[str], cards: list[Told], sysfs: bool) -> Iterable[GpuProblem]:
     answers = [answer(lines, label) for label in ("rocmsmi", "rocmsmit", "amdsmi", "amdsmit")]
     everything = "\n".join(f"{a.text}\n{a.complaint}" for a in answers)
-    denial = re.search(r".*(?:[Dd]river not initialized|not found in modules|NOT_INIT|DRIVER_NOT_LOADED).*", everything)
+    denial = re.search(r"[Dd]river not initialized|not found in modules|NOT_INIT|DRIVER_NOT_LOADED", everything)
     if denial:
         bound = any(c.get("kernel_driver") == "amdgpu" for c in cards) and sysfs
         code: Any = "tool-false-negative" if bound else "driver-not-loaded"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 # Nothing may be written, so no temporary file: the output waits in a variable and is printed behind the complaints.
 # A tool that hung once is not asked again: on a card that is lost each call costs the whole limit.
@@ -29,12 +30,30 @@ class Answer:
     rc: int | None = None
 
 
+class Lines(list[str]):
+    """A probe's lines, sorted by label once: each parser asks for a dozen labels of up to thousands of lines."""
+
+    @cached_property
+    def answers(self) -> dict[str, Answer]:
+        parts: dict[tuple[str, str], list[str]] = {}
+        for line in self:
+            if match := _LABEL.match(line):
+                parts.setdefault((match[1], match[2]), []).append(line[match.end() :])
+        return {label: _answer(*(parts.get((label, mark), []) for mark in "|!#")) for label, _ in parts}
+
+
+_LABEL = re.compile(r"([a-z]+)([|!#])")
+
+
+def _answer(text: list[str], complaint: list[str], rc: list[str]) -> Answer:
+    status = "\n".join(rc)
+    return Answer("\n".join(text), "\n".join(complaint), int(status) if re.fullmatch("[0-9]{1,3}", status) else None)
+
+
 def answer(lines: list[str], label: str) -> Answer:
     """What the tool asked as ``label`` said.
 
     >>> answer(["smi|GPU 0", "smi!warning", "smi#14"], "smi")
     Answer(text='GPU 0', complaint='warning', rc=14)
     """
-    size = len(label) + 1
-    text, complaint, rc = ("\n".join(line[size:] for line in lines if line.startswith(label + mark)) for mark in "|!#")
-    return Answer(text, complaint, int(rc) if re.fullmatch("[0-9]{1,3}", rc) else None)
+    return (lines if isinstance(lines, Lines) else Lines(lines)).answers.get(label, Answer())
