@@ -16,7 +16,7 @@ SCRIPT = tools.SCRIPT + pci.SCRIPT + "".join(f"(\n{v.SCRIPT}\n)\n" for v in VEND
 
 def parse(lines: list[str]) -> Gpus:
     """The cards in the probe's lines, in order of their PCI address, and what is wrong."""
-    lines = tools.Lines(lines)
+    lines = tools.Lines(line.rstrip("\r\n") for line in lines)
     seen = [vendor.parse(lines) for vendor in VENDORS]
     return Gpus(
         cards=tuple(sorted((_sized(c) for s in seen for c in s.cards), key=_order)),

@@ -11,7 +11,7 @@ from .nvidia_table import table
 from .nvidia_told import ADDRESS, Told, gather, merged, name, number, same, uuid, version
 from .pci import PciCard
 from .seen import Seen
-from .tools import Answer, answer
+from .tools import Answer, Lines, answer
 
 # The driver's own files come before the tool: a tool that hangs on a lost card must cost only its own part. One lost
 # card ends a call for all of them, so then each is asked for itself. Instances have identifiers in -L alone. A report
@@ -66,7 +66,7 @@ _SPOKEN = re.compile(
 
 def parse(lines: list[str]) -> Seen:
     """The cards that any source names, and their problems. A source that was cut says less, never something else."""
-    lines = [line.rstrip("\r\n") for line in lines]
+    lines = lines if isinstance(lines, Lines) else Lines(line.rstrip("\r\n") for line in lines)
     answers = {label: answer(lines, label) for label in LABELS}
     logs = {log.address: log for log in nvidia_faults.kernel_log(answer(lines, "dmesg").text)}
     bus = _spoken(answer(lines, "lspci").text) | pci.cards(lines, VENDOR)
@@ -139,7 +139,7 @@ def _proc(lines: list[str]) -> list[Told]:
     """The driver's own list, ``nvinfo ADDRESS key: value``. It says Unknown of a card that did not start."""
     known: dict[str, dict[str, str]] = {}
     for line in lines:
-        if found := re.match(rf"nvinfo ({ADDRESS}) ([^:]+):(.*)", line):
+        if line.startswith("nvinfo ") and (found := re.match(rf"nvinfo ({ADDRESS}) ([^:]+):(.*)", line)):
             known.setdefault(pci.normal(found[1]), {})[found[2].strip()] = found[3].strip()
     return [
         Told(
