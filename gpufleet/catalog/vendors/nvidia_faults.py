@@ -46,9 +46,10 @@ class Log:
 def complaint(text: str) -> tuple[ProblemCode, str] | None:
     """Why the tool names no card, with its own words (and the library's version that it may add)."""
     for code, pattern in _COMPLAINTS:
-        if found := re.search(rf"^.*(?:{pattern}).*$", text, re.MULTILINE):
+        if found := re.search(pattern, text):
             library = re.search(r"^NVML library version: .*$", text, re.MULTILINE)
-            words = [found.group(), *([library.group()] if library and code == "driver-mismatch" else [])]
+            whole = text[text.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0]
+            words = [whole, *([library.group()] if library and code == "driver-mismatch" else [])]
             return code, "; ".join(w.strip() for w in words)[:300]
     return None
 
