@@ -31,7 +31,7 @@ check: setup  ## the gate: ruff, mypy, import-linter
 	$(BIN)/lint-imports --no-cache | tail -n 4
 
 bench: setup  ## speed of a run with nothing to do, as a ratio
-	@$(BIN)/python bench/noop.py
+	@$(BIN)/python -m bench.noop
 
 lab-up: setup  ## boot hosts: make lab-up HOSTS=3
 	@$(LAB) up $$(i=1; while [ $$i -le $(HOSTS) ]; do [ $$i = 2 ] && echo lab$$i=rtx4090 || echo lab$$i=cpu; i=$$((i + 1)); done)
