@@ -2,7 +2,7 @@
 
 from .base import Noun, read
 from .finding import Finding, FindingKind
-from .gpu import Gpu, GpuProblem, Gpus, MigDevice
+from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
 from .model import Architecture, Model
@@ -32,6 +32,7 @@ __all__ = [
     "HostState",
     "Ledger",
     "Line",
+    "Link",
     "Listener",
     "MigDevice",
     "Mirrors",

@@ -94,10 +94,23 @@ class Gpu(Noun):
         return self.pci_address if self.vendor == "intel" else self.uuid or self.pci_address
 
 
+class Link(Noun):
+    """How two cards, by PCI address, reach each other.
+
+    ``path`` is what the source says of it: ``NV18`` (18 lanes of NVLink), ``PIX`` (one PCIe switch), ``SYS`` (across
+    processors).
+    """
+
+    cards: tuple[str, str]
+    kind: Literal["nvlink", "xgmi", "pcie"]
+    path: str = ""
+
+
 class Gpus(Noun):
-    """All cards of a host, by PCI address, and what is wrong with them. Versions are the host's."""
+    """All cards of a host, by PCI address, how they are linked, what is wrong with them. Versions are the host's."""
 
     cards: tuple[Gpu, ...] = ()
+    links: tuple[Link, ...] = ()
     problems: tuple[GpuProblem, ...] = ()
     driver_version: str | None = None
     cuda_version: str | None = None

@@ -20,6 +20,7 @@ def parse(lines: list[str]) -> Gpus:
     seen = [vendor.parse(lines) for vendor in VENDORS]
     return Gpus(
         cards=tuple(sorted((_sized(c) for s in seen for c in s.cards), key=_order)),
+        links=tuple(link for s in seen for link in s.links),
         problems=tuple(p for s in seen for p in s.problems),
         driver_version=next((s.driver_version for s in seen if s.driver_version), None),
         cuda_version=next((s.cuda_version for s in seen if s.cuda_version), None),

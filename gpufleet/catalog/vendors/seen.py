@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...schema.gpu import Gpu, GpuProblem
+from ...schema.gpu import Gpu, GpuProblem, Link
 
 
 @dataclass(frozen=True)
@@ -16,3 +16,4 @@ class Seen:
     driver_version: str | None = None
     cuda_version: str | None = None
     rocm_version: str | None = None
+    links: tuple[Link, ...] = ()
