@@ -7,17 +7,21 @@ from dataclasses import dataclass, replace
 
 from .tools import answer
 
-# /sys has no names, so lspci is asked for them where it is; in some containers it also knows cards that /sys hides.
+# /sys has no names, and in some containers it hides cards: lspci is asked for what is missing, and only then, as it
+# costs as much as all the rest. A card that its vendor's driver holds is named by that driver.
 SCRIPT = r"""
+unnamed=yes
 for d in "$R"/sys/bus/pci/devices/*; do
   read -r class <"$d/class" || continue
+  [ "$unnamed" = yes ] && unnamed=
   case $class in 0x0300* | 0x0302* | 0x0380* | 0x1200*) ;; *) continue ;; esac
   read -r vendor <"$d/vendor"; read -r device <"$d/device"
-  driver=$(readlink "$d/driver"); numa=; read -r numa <"$d/numa_node"; card=; render=
+  driver=$(readlink "$d/driver"); driver=${driver##*/}; numa=; read -r numa <"$d/numa_node"; card=; render=
   for n in "$d"/drm/*; do case $n in */card*) card=${n##*/} ;; */renderD*) render=${n##*/} ;; esac; done
-  echo "pci ${d##*/} $class $vendor $device driver=${driver##*/} numa=$numa card=$card render=$render"
+  echo "pci ${d##*/} $class $vendor $device driver=$driver numa=$numa card=$card render=$render"
+  case $vendor$driver in 0x10denvidia | 0x8086i915) ;; 0x10de* | 0x1002* | 0x8086*) unnamed=cards ;; esac
 done
-ask lspci lspci -Dnnk
+[ -z "$unnamed" ] || ask lspci lspci -Dnnk
 """
 
 # Display controllers: VGA, 3D, other. An accelerator (1200) is a GPU with AMD alone: Intel's is an NPU.
