@@ -22,7 +22,7 @@ from ..plan.checkup import checkup
 from ..plan.drift import drift
 from ..plan.report import Checked, data, text
 from ..render import render
-from ..schema import HostFacts, Plan
+from ..schema import HostFacts, Plan, Service
 from .observe import Target, arguments, hurry
 from .site import own_data
 
@@ -68,17 +68,28 @@ def _check(host: Host) -> Checked:
 
 
 def _asked(wanted: Wanted) -> dict[str, str]:
-    names = {urlsplit(url).hostname or "" for url in (wanted.settings.mirrors.huggingface,)}
-    programs = [
-        f"{wanted.stack}-{s.name}-1\t{s.service.on_cpu or ''}" for s in wanted.services if s.service.gpu != "none"
-    ]
+    programs = [_program(wanted.stack, s.name, s.service) for s in wanted.services if s.service.on_cpu]
     return {
         "root": wanted.settings.data_root,
         "models": "\n".join(wanted.model_paths),
         "operators": "\n".join(wanted.settings.operators),
-        "names": "\n".join(sorted(names)),
+        "names": "\n".join(_names(wanted)),
         "programs": "\n".join(programs if wanted.role != "cpu" else []),
     }
+
+
+def _program(stack: str, name: str, service: Service) -> str:
+    """Container, whether its model stays on the card, the command to ask (``-``: read its log), the pattern."""
+    told = service.on_cpu
+    if told is None:
+        return ""
+    return "\t".join((f"{stack}-{name}-1", "yes" if told.resident else "no", told.command or "-", told.says))
+
+
+def _names(wanted: Wanted) -> list[str]:
+    """``HOST:PORT`` of what the host fetches from."""
+    url = urlsplit(wanted.settings.mirrors.huggingface)
+    return [f"{url.hostname}:{url.port or {'http': 80}.get(url.scheme, 443)}"]
 
 
 def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:

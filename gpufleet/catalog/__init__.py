@@ -48,8 +48,8 @@ class Catalog:
 @cache
 def findings() -> dict[str, FindingKind]:
     """Every kind of finding by its id."""
-    path = OURS / "findings.yaml"
-    return {id_: read(FindingKind, entry, f"findings/{id_}") for id_, entry in _load(path).items()}
+    files = sorted((OURS / "findings").glob("*.yaml"))
+    return {id_: read(FindingKind, entry, f"findings/{id_}") for file in files for id_, entry in _load(file).items()}
 
 
 def engine_packages(distro: str, version: str) -> tuple[str, ...]:

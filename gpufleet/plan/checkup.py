@@ -9,8 +9,6 @@ from ..catalog import findings
 from ..schema import Finding, Gpus, Health, HostFacts, Plan
 
 CLOCK_TOLERANCE = 120  # seconds; tokens and certificates begin to fail at a few minutes
-MEMORY_MINIMUM = 256  # MiB
-INODES_MINIMUM = 2  # percent
 
 
 def finding(id_: str, where: str, what: str, severity: str | None = None) -> Finding:
@@ -38,38 +36,21 @@ def checkup(
     found = [
         *first,
         *gpu_findings(facts.gpus, "warns" if plan.role == "cpu" else "blocks"),
-        *_containers(plan, facts, health),
-        *_host(plan, health, now if now is not None else time()),
+        *(finding(id_, where, what) for id_, said in health.signs.items() for where, what in said),
+        *_unhealthy(plan, facts),
+        *_clock(health, now if now is not None else time()),
         *(finding("ENG-DRIFT", "release", reason) for reason in drift),
     ]
     order = {"blocks": 0, "warns": 1, "informs": 2}
     return sorted(dict.fromkeys(found), key=lambda f: order[f.severity])
 
 
-def _containers(plan: Plan, facts: HostFacts, health: Health) -> Iterable[Finding]:
+def _unhealthy(plan: Plan, facts: HostFacts) -> Iterable[Finding]:
     for container in facts.engine.containers:
         if container.project == plan.stack and container.health == "unhealthy":
             yield finding("ENG-UNHEALTHY", container.name, f"{container.state}, {container.health}")
-    for name, line in health.on_cpu.items():
-        yield finding("GPU-ON-CPU", name, f"its log says: {line.strip()}")
-    for name, line in health.lost.items():
-        yield finding("GPU-CONTAINER-LOST", name, line.strip())
 
 
-def _host(plan: Plan, health: Health, now: float) -> Iterable[Finding]:
-    if health.inodes_free_percent is not None and health.inodes_free_percent < INODES_MINIMUM:
-        yield finding("HOST-INODES", plan.root, f"{health.inodes_free_percent} % of the inodes are free")
-    if health.available_mib is not None and health.available_mib < MEMORY_MINIMUM:
-        yield finding("HOST-MEMORY", "host", f"{health.available_mib} MiB available")
+def _clock(health: Health, now: float) -> Iterable[Finding]:
     if health.clock is not None and abs(health.clock - now) > CLOCK_TOLERANCE:
         yield finding("HOST-CLOCK", "host", f"{abs(health.clock - now):.0f} s from the control machine's clock")
-    elif health.clock_synchronized is False:
-        yield finding("HOST-CLOCK", "host", "no time service has synchronised it", "informs")
-    for name in health.unresolved:
-        yield finding("HOST-DNS", "host", f"{name} does not resolve")
-    if health.upgradable_drivers:
-        yield finding("GPU-DRIVER-UPGRADES", "host", f"not held: {', '.join(health.upgradable_drivers)}")
-    if health.reboot_required:
-        yield finding("HOST-REBOOT", "host", "/run/reboot-required is there")
-    if health.secure_boot:
-        yield finding("HOST-SECURE-BOOT", "host", "the firmware says so")

@@ -25,10 +25,14 @@ class Finding(Noun):
 
 
 class FindingKind(Noun):
-    """An entry of findings.yaml. ``code``: the GPU problem that it stands for."""
+    """An entry of catalog/findings. ``code``: the GPU problem that it stands for.
+
+    ``sign``: shell that the doctor runs on the host; ``say WHERE WHAT`` reports the finding there.
+    """
 
     severity: Severity
     title: str
     cause: str
     fix: str
     code: ProblemCode | None = None
+    sign: str = ""

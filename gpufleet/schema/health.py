@@ -6,20 +6,10 @@ from .base import Noun
 
 
 class Health(Noun):
-    """None: the host does not say. Memory in MiB, ``clock`` in seconds since 1970.
+    """``clock``: seconds since 1970, None: the host does not say.
 
-    ``unresolved``: names that the resolver does not know; ``upgradable_drivers``: packages that unattended upgrades
-    may replace; ``on_cpu`` and ``lost``: by container, the line by which its program says that it runs without its
-    card, and the error on opening the card's device in it.
+    ``signs``: by the id of a finding where it was seen, and what.
     """
 
-    available_mib: int | None = None
-    inodes_free_percent: int | None = None
     clock: int | None = None
-    clock_synchronized: bool | None = None
-    unresolved: tuple[str, ...] = ()
-    secure_boot: bool | None = None
-    reboot_required: bool = False
-    upgradable_drivers: tuple[str, ...] = ()
-    on_cpu: dict[str, str] = {}
-    lost: dict[str, str] = {}
+    signs: dict[str, tuple[tuple[str, str], ...]] = {}

@@ -58,6 +58,18 @@ class Gate(Noun):
     status: int = Field(200, ge=100, le=599)
 
 
+class OnCpu(Noun):
+    """How to see that a program runs without the card that it was given: engines go on without a word.
+
+    ``says``: extended regular expression of a line in its log, or of what ``command`` prints in the container.
+    ``resident``: it holds its model as long as it runs, so one of its processes must be on a card.
+    """
+
+    says: str = Field(min_length=1, pattern=r"^[^\t\n]*$")
+    command: str | None = Field(None, pattern=r"^[^\t\n]+$")
+    resident: bool = False
+
+
 class Secret(Noun):
     """A value made once on the host and kept: ``prefix`` and ``bytes`` random bytes in hex."""
 
@@ -77,9 +89,7 @@ class Service(Noun):
         0, description="what the program takes beside weights and KV cache, MiB of VRAM (or RAM on cpu)"
     )
     memory_mib: MiB = Field(512, description="host memory the program takes beside its model, MiB")
-    on_cpu: str | None = Field(
-        None, description="extended regular expression of a log line by which the program says that it found no card"
-    )
+    on_cpu: OnCpu | None = Field(None, description="how to see that it runs without the card it was given")
     command: list[str] = []
     environment: dict[str, str] = {}
     user: str | None = Field(None, pattern=r"^\d+:\d+$", description="uid:gid inside the container; none: the image's")
