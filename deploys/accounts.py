@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pyinfra.context import host
 
+from ..plan.drift import GROUP, missing_operators
 from ..schema import HostState
 from .observe import Commands, Target, converging
-
-GROUP = "docker"  # the group that both Docker's and the distributions' packages make
 
 
 @converging
 def operators(target: Target, state: HostState) -> Commands:
     """Put the operators into the engine's group. Nobody is taken out of it: others may have been put in by hand."""
-    missing = [name for name in target.plan.operators if GROUP not in state.accounts.get(name, ())]
+    missing = missing_operators(target.plan, state)
     if not missing:
         host.noop(f"{len(target.plan.operators)} operators")
         return

@@ -19,10 +19,11 @@ from ..facts.health import Checkup
 from ..facts.state import State
 from ..plan import Wanted, plan, want
 from ..plan.checkup import checkup
-from ..plan.drift import drift
+from ..plan.drift import differences
 from ..plan.report import Checked, data, text
 from ..render import render
 from ..schema import HostFacts, Plan, Service
+from . import boot
 from .observe import Target, arguments, hurry
 from .site import own_data
 
@@ -100,4 +101,7 @@ def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:
     state = host.get_fact(State, **arguments(target))
     if state and state.current is None and not any(c.project == planned.stack for c in state.containers):
         return ("it was never converged",)
-    return drift(planned, target.release, state) if state else ()
+    if state is None:
+        return ()
+    unit = () if boot.right(planned, state) else (f"{boot.UNIT}: is not as it was written",)
+    return (*differences(planned, target.release, state), *unit)

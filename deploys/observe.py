@@ -34,15 +34,10 @@ class Target:
     release: Release
 
     @property
-    def env(self) -> str:
-        """The file of secrets."""
-        return f"{self.plan.root}/.env"
-
-    @property
     def paths(self) -> tuple[str, ...]:
         """What the state fact looks at."""
         p = self.plan
-        return (*(d.path for d in p.directories), *(d.path for d in p.downloads), self.env)
+        return (*(d.path for d in p.directories), *(d.path for d in p.downloads), p.env)
 
 
 def converging(func: Callable[..., Commands]) -> Callable[..., Any]:

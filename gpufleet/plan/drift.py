@@ -1,21 +1,78 @@
-"""Drift: why the containers of a host are not what its plan says."""
+"""Drift: what of a host is not as its plan says. What a run changes and what the doctor tells are the same."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from ..schema import Container, HostState, Plan
+from ..schema import Container, Directory, Download, HostState, Plan, Secret
+
+GROUP = "docker"  # of those who may use the engine: both Docker's and the distributions' packages make it
 
 
-class Named(Protocol):
+class Rendered(Protocol):
     """A release, as far as drift is concerned."""
 
     @property
     def id(self) -> str: ...
 
+    @property
+    def digests(self) -> Mapping[str, str]: ...
 
-def drift(plan: Plan, release: Named, state: HostState) -> tuple[str, ...]:
-    """Reasons, one a difference; none: the host runs what it should, and it passed its gates."""
+
+def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[str]:
+    """Everything that a run would mend, one line each."""
+    yield from (f"{name}: is not in the group {GROUP}" for name in missing_operators(plan, state))
+    yield from (f"{d.path}: is not a directory of {d.uid}:{d.gid}, {d.mode}" for d in wrong_directories(plan, state))
+    secrets = missing_secrets(plan, state)
+    if secrets is not None:
+        yield f"{plan.env}: " + (f"has no {', '.join(s.name for s in secrets)}" if secrets else "is not root's alone")
+    yield from (f"{d.path}: is not there whole" for d in missing_models(plan, state))
+    if not state.release:
+        yield f"release {release.id} is not there"
+    else:
+        yield from (f"{path}: is not as it was written" for path in altered(release, state))
+    yield from drift(plan, release, state)
+
+
+def missing_operators(plan: Plan, state: HostState) -> tuple[str, ...]:
+    return tuple(name for name in plan.operators if GROUP not in state.accounts.get(name, ()))
+
+
+def wrong_directories(plan: Plan, state: HostState) -> tuple[Directory, ...]:
+    """Those that are missing, or not owned as the images need them. A link to a directory is right as it is."""
+    return tuple(d for d in plan.directories if _wrong(d, state))
+
+
+def _wrong(want: Directory, state: HostState) -> bool:
+    have = state.entries.get(want.path)
+    if have is None or have.kind != "directory":
+        return True
+    return not (have.link or want.keep or (have.uid, have.gid, have.mode) == (want.uid, want.gid, want.mode))
+
+
+def missing_secrets(plan: Plan, state: HostState) -> tuple[Secret, ...] | None:
+    """The secrets to make, perhaps none where only the mode of .env is wrong; None: nothing to do."""
+    missing = tuple(s for s in plan.secrets if s.name not in state.env_keys)
+    env = state.entries.get(plan.env)
+    private = env is not None and (env.mode, env.uid) == ("0600", 0)
+    return None if private and not missing else missing
+
+
+def missing_models(plan: Plan, state: HostState) -> tuple[Download, ...]:
+    """A file under its final name was verified before it got that name: its size tells the rest."""
+    have = {path: entry.size for path, entry in state.entries.items()}
+    return tuple(d for d in plan.downloads if have.get(d.path) != d.bytes)
+
+
+def altered(release: Rendered, state: HostState) -> tuple[str, ...]:
+    """Paths of the release's files that are not as they should be, or should not be there."""
+    have, want = state.release, release.digests
+    return tuple(sorted(path for path in have.keys() | want.keys() if have.get(path) != want.get(path)))
+
+
+def drift(plan: Plan, release: Rendered, state: HostState) -> tuple[str, ...]:
+    """Why the containers are not the plan's; nothing: they run, and have passed their gates."""
     reasons = [
         f"{link} is {have or 'not set'}, not {release.id}"
         for link, have in (("current", state.current), ("verified", state.verified))

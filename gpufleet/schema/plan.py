@@ -125,6 +125,11 @@ class Plan(Noun):
         return tuple(f for f in self.findings if f.severity == "blocks")
 
     @property
+    def env(self) -> str:
+        """The file of secrets."""
+        return f"{self.root}/.env"
+
+    @property
     def urls(self) -> tuple[tuple[str, str], ...]:
         """(service, URL) of what is published."""
         address = self.address if self.bind == "0.0.0.0" else self.bind

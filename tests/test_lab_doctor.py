@@ -1,0 +1,100 @@
+"""The doctor on a converged host: real ills, each named with its evidence, and nothing that is not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.drive import Fleet
+from tests.lab import Lab
+
+pytestmark = pytest.mark.lab
+HOST, CONTAINER = "doc1", "starter-llama-1"
+# True of every host of the lab: it has no way out and no time service, and its CUDA image holds a CPU program.
+USUAL = {"HOST-DNS", "HOST-TIME", "GPU-ON-CPU", "GPU-IDLE"}
+HAND = """
+docker stop starter-redis-1
+echo '# mine' >>/srv/gpufleet/current/compose.yaml
+chmod 644 /srv/gpufleet/.env
+chown 7:7 /srv/gpufleet/data/redis
+systemctl disable gpufleet
+"""
+DEVICES = "d=$(echo /sys/fs/cgroup/devices/docker/$(docker ps -q --no-trunc -f name=llama)); test -d $d"
+
+
+@pytest.fixture(scope="module")
+def fleet(lab: Lab) -> Iterator[Fleet]:
+    fleet = Fleet(lab, {HOST: "rtx4090"})
+    fleet.fresh()
+    assert fleet.converge().code == 0
+    yield fleet
+    fleet.lab.down(HOST)
+
+
+def findings(fleet: Fleet, file: Path, *data: str) -> dict[str, list[str]]:
+    """Evidence by id."""
+    command = ("-y", "inventory/lab.py", *fleet.limit(()), *data, "gpufleet.deploys.doctor", f"report={file}")
+    run = fleet.pyinfra(*command)
+    assert run.code == 0, run.output
+    assert "Traceback" not in run.output
+    told: list[dict[str, Any]] = json.loads(file.read_text())["findings"]
+    return {f["id"]: [f"{s['where']}: {s['what']}" for s in f["seen"]] for f in told}
+
+
+def test_a_converged_host_has_what_the_lab_has(fleet: Fleet, tmp_path: Path) -> None:
+    before = fleet.snapshot(HOST)
+    found = findings(fleet, tmp_path / "report")
+    assert found.keys() == USUAL
+    assert "no usable GPU found" in found["GPU-ON-CPU"][0]
+    assert found["GPU-IDLE"][0].startswith(f"{CONTAINER}: none of its processes is on a card: ")
+    assert fleet.snapshot(HOST) == before, "the doctor changes nothing"
+
+
+def test_a_container_that_lost_its_card_is_named(fleet: Fleet, tmp_path: Path) -> None:
+    """As `systemctl daemon-reload` does it to a container of the runtime hook: the device rules are gone."""
+    fleet.lab.run(HOST, f"{DEVICES}; echo 'c 195:255 rwm' >$d/devices.deny")
+    try:
+        found = findings(fleet, tmp_path / "report")
+    finally:
+        fleet.lab.run(HOST, f"{DEVICES}; echo 'c 195:255 rwm' >$d/devices.allow")
+    assert found.keys() == USUAL | {"GPU-CONTAINER-LOST"}
+    assert "Operation not permitted" in found["GPU-CONTAINER-LOST"][0]
+
+
+def test_what_was_changed_by_hand_is_drift_until_the_next_run(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.lab.run(HOST, HAND)
+    found = findings(fleet, tmp_path / "report")
+    assert found.keys() == USUAL | {"ENG-DRIFT"}
+    assert {line.split(": ")[1] for line in found["ENG-DRIFT"]} == {
+        "redis",
+        "compose.yaml",
+        "/srv/gpufleet/.env",
+        "/srv/gpufleet/data/redis",
+        "/etc/systemd/system/gpufleet.service",
+    }
+    assert fleet.converge().code == 0
+    assert findings(fleet, tmp_path / "report").keys() == USUAL
+
+
+def test_the_hosts_own_ills_are_named(fleet: Fleet, tmp_path: Path) -> None:
+    ills = """
+    mount -t tmpfs -o size=1m tmpfs /dev/shm
+    mount -t tmpfs -o nr_inodes=40 tmpfs /srv/gpufleet/data && cd /srv/gpufleet/data && touch $(seq 39)
+    mkdir -p /etc/ufw && echo ENABLED=yes >/etc/ufw/ufw.conf
+    rm /dev/nvidia-uvm
+    """
+    fleet.lab.run(HOST, ills)
+    try:
+        closed = "http://127.0.0.1:9"
+        found = findings(fleet, tmp_path / "report", "--data", f'mirrors={{"huggingface": "{closed}"}}')
+    finally:
+        mend = "umount /dev/shm /srv/gpufleet/data; rm /etc/ufw/ufw.conf; /usr/local/lib/lab/hardware"
+        fleet.lab.run(HOST, mend, check=False)
+    assert found["HOST-SHM"] == ["/dev/shm: 1 MiB are free"]
+    assert found["NET-FIREWALL"] == ["host: ufw is on"]
+    assert found["NET-MIRROR"] == ["host: 127.0.0.1:9 does not accept a connection"]
+    assert found["GPU-UVM"] == ["host: /dev/nvidiactl is there, /dev/nvidia-uvm is not"]
