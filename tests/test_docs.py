@@ -123,6 +123,7 @@ def pages() -> dict[str, str]:
     for id_, kind in kinds.items():
         about = f"Severity: {kind.severity}." + (f" The GPU facts call it `{kind.code}`." if kind.code else "")
         parts = [f"# {id_}", f"{kind.title}.", about, f"**Cause.** {kind.cause}", f"**Fix.** {kind.fix}"]
+        parts += [f"**Seen by** the doctor, on the host:\n\n```text\n{kind.sign.strip()}\n```"] if kind.sign else []
         found[f"{id_}.md"] = "\n\n".join(parts) + "\n"
     return found
 
