@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpufleet.catalog.vendors import amd, amd_smi, rocm_smi
 from gpufleet.catalog.vendors.amd_told import Told
+from gpufleet.catalog.vendors.seen import Seen
+from gpufleet.facts.section import split
+from gpufleet.schema.gpu import Gpu
+from tests import corpus
 
 SMI = json.dumps(
     {"card1": {"Card Series": "0x1002", "PCI Bus": "0000:0C:00.0", "Unique ID": "0xabc"}, "card0": {"GPU ID": "0x7448"},
@@ -55,3 +64,331 @@ def test_mutilated_answers_raise_nothing_and_invent_no_card(data: st.DataObject)
     lines = [x[: data.draw(st.integers(0, len(x)))] if data.draw(st.booleans()) else x + "\r" for x in chosen]
     told = {c.pci_address for c in amd.parse(lines).cards} - {None}
     assert told <= {"0000:0c:00.0"}
+
+
+def tool(label: str, text: str, rc: int = 0) -> list[str]:
+    """A tool's answer as the probe prints it."""
+    return [*(f"{label}|{line}" for line in text.splitlines()), f"{label}#{rc}"]
+
+
+def card(lines: list[str]) -> Gpu:
+    """The one card in ``lines``."""
+    (found,) = amd.parse(lines).cards
+    return found
+
+
+def sys_(address: str, **files: int | str) -> list[str]:
+    return [f"amdsys {address} {name} {value}" for name, value in files.items()]
+
+
+def bus(address: str, chip: str, driver: str = "amdgpu") -> str:
+    return f"pci {address} 0x030000 0x1002 0x{chip} driver={driver} numa= card=card0 render=renderD128"
+
+
+GIB = 1 << 30
+AT = "0000:21:00.0"
+
+
+@pytest.mark.parametrize(
+    ("lines", "kind", "memory"),
+    [
+        # GTT as big as the memory is what kernels before 6.1 gave a card; of these neither has the file of a maker.
+        ([bus(AT, "67df"), *sys_(AT, mem_info_vram_total=8 * GIB, mem_info_gtt_total=8 * GIB)], "dgpu", "dedicated"),
+        (sys_("drm:card0", mem_info_vram_total=4 * GIB, mem_info_gtt_total=4 * GIB), "dgpu", "dedicated"),
+        # Much GTT beside a card: the host has much memory, and /sys names the maker of the card's.
+        (
+            [bus(AT, "ffff"), *sys_(AT, mem_info_vram_total=8 * GIB, mem_info_gtt_total=250 * GIB, board_info="yes")],
+            "dgpu",
+            "dedicated",
+        ),
+        ([bus(AT, "1586"), *sys_(AT, mem_info_vram_total=GIB // 2, mem_info_gtt_total=124 * GIB)], "apu", "unified"),
+        ([bus(AT, "ffff"), *sys_(AT, mem_info_vram_total=8 * GIB, mem_info_gtt_total=15 * GIB)], "apu", "unified"),
+        ([bus(AT, "ffff"), *sys_(AT, mem_info_vram_total=96 * GIB, mem_info_gtt_total=96 * GIB)], "apu", "unified"),
+        ([bus(AT, "ffff")], "dgpu", None),
+        (
+            ["kfd 1 simd_count=912 gfx_target_version=90402 device_id=29856 location_id=256 memory=9 end"],
+            "apu",
+            "unified",
+        ),
+        (["kfd 1 simd_count=24 gfx_target_version=110003 location_id=50176 end"], "apu", "unified"),
+    ],
+)
+def test_a_processor_is_told_from_a_card_by_more_than_its_gtt(lines: list[str], kind: str, memory: str | None) -> None:
+    assert (card(lines).kind, card(lines).memory_kind) == (kind, memory)
+
+
+def test_partitions_share_an_identifier_and_not_their_memory_or_links() -> None:
+    nodes = [(c, f) for c in range(1, 9) for f in range(8)][:63]
+    lines = [
+        x
+        for c in range(1, 9)
+        for x in (
+            f"pci 0000:{c:02x}:00.0 0x120000 0x1002 0x74a1 driver=amdgpu numa=1 card=card{c} render=",
+            *sys_(f"0000:{c:02x}:00.0", mem_info_vram_total=192 * GIB, mem_info_vram_used=0, unique_id=f"{c + 7:016x}"),
+        )
+    ]
+    for n, (c, f) in enumerate(nodes):
+        lines.append(
+            f"kfd {n + 2} simd_count=152 gfx_target_version=90402 vendor_id=4098 device_id=29857 domain=0"
+            f" location_id={c * 256 + f} unique_id={c + 7} memory={24 * GIB} end"
+        )
+        lines.append(f"kfdlinks {n + 2} xgmi {' '.join(str(m + 2) for m in range(63) if m != n)} end")
+    seen = amd.parse(lines[::-1])
+    assert {(c.pci_address, c.uuid) for c in seen.cards} == {
+        (f"0000:{c:02x}:00.{f}", f"GPU-{c + 7:016x}") for c, f in nodes
+    }
+    assert {(c.vram_total_mib, c.vram_free_mib, c.gfx_target) for c in seen.cards} == {(24576, None, "gfx942")}
+    assert [link.cards for link in seen.links] == [
+        (f"0000:{a:02x}:00.0", f"0000:{b:02x}:00.0") for a in range(1, 9) for b in range(a + 1, 9)
+    ]
+    assert {link.kind for link in seen.links} == {"xgmi"}
+
+
+def test_links_of_two_kinds_each_pair_once() -> None:
+    lines = [f"kfd {n} simd_count=1 location_id={n << 8} domain=1 end" for n in (5, 6, 7)]
+    links = ["kfdlinks 5 pcie 6 7 end", "kfdlinks 6 xgmi 5 end", "kfdlinks 6 pcie 5 7 9 end", "kfdlinks 7 pcie 5 6"]
+    assert [(*link.cards, link.kind) for link in amd.parse(lines + links).links] == [
+        ("0001:05:00.0", "0001:06:00.0", "xgmi"),
+        ("0001:05:00.0", "0001:07:00.0", "pcie"),
+        ("0001:06:00.0", "0001:07:00.0", "pcie"),
+    ]
+
+
+OLD = {
+    "GPU ID": "0x687f",
+    "Unique ID": "0x1f2e3d4c5b6a798",
+    "Card series": "Vega 10 XL/XT",
+    "Card model": "0x0b36",
+    "vram Total Memory (B)": str(8 * GIB),
+    "vram Total Used Memory (B)": str(GIB),
+}
+OLD_TEXT = """
+========================ROCm System Management Interface========================
+GPU[1] \t\t: GPU ID: 0x687f
+GPU[1] \t\t: Unique ID: 01f2e3d4c5b6a798
+GPU[1]\t\t: Card series: \t\tVega 10 XL/XT
+GPU  Temp   AvgPwr  SCLK    MCLK    Fan     Perf  PwrCap  VRAM%  GPU%
+1    33.0c  9.0W    852Mhz  167Mhz  14.9%   auto  220.0W    0%   0%
+"""
+NEW_TEXT = """
+Device  Node  IDs              Temp    Power  Partitions          SCLK   MCLK
+              (DID,     GUID)  (Edge)  (Avg)  (Mem, Compute, ID)
+0       1     0x7448,   40113  41.0°C  17.0W  N/A, N/A, 0         28Mhz  96Mhz
+1       2     0x13c0,   9011   N/A     N/A    N/A, N/A, 0         None   1800Mhz
+"""
+PHOENIX = {"gpu": 0, "bdf": "0000:c4:00.0", "uuid": "00ff1900-0000-1000-8000-000000000000", "node_id": 1}
+INSTINCT = {"gpu": 3, "bdf": "0001:c4:00.0", "uuid": "a1ff74a1-0000-1000-80b2-0123456789ab", "node_id": 5}
+STATIC = {
+    "gpu": 0,
+    "asic": {"market_name": "...0 Graphics", "device_id": "0x1900", "asic_serial": "0x0000000000000000"},
+    "bus": {"bdf": "0000:C4:00.0"},
+    "board": {"product_name": "Phoenix"},
+    "vram": {"vram_size_mb": 4096},
+    "driver": {"driver_version": "6.12"},
+}
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (
+            tool("rocmsmi", json.dumps({"card1": OLD})),
+            {"index": 1, "uuid": "GPU-01f2e3d4c5b6a798", "pci_id": "1002:687f"},
+        ),
+        (
+            tool("rocmsmi", json.dumps({"card1": OLD})),
+            {"vram_total_mib": 8192, "vram_free_mib": 7168, "gfx_target": None},
+        ),
+        (tool("rocmsmit", OLD_TEXT), {"index": 1, "uuid": "GPU-01f2e3d4c5b6a798", "name": "Vega 10 XL/XT"}),
+        (
+            tool("rocmsmi", json.dumps({"card0": {"Card Model": "0x7408", "Node ID": "7", "GFX Version": "gfx9010"}})),
+            {"gfx_target": "gfx90a", "kfd_node": 7, "pci_id": "1002:7408"},
+        ),
+        (tool("amdsmi", json.dumps([PHOENIX])), {"uuid": None, "pci_id": "1002:1900", "kind": "apu", "kfd_node": 1}),
+        (
+            tool("amdsmi", json.dumps({"gpu_data": [INSTINCT]})),
+            {"uuid": "GPU-a1b20123456789ab", "pci_address": "0001:c4:00.0", "index": 3, "kind": "dgpu"},
+        ),
+        (
+            tool("amdsmit", "GPU: 0\n    BDF: 0000:c4:00.0\n    UUID: 00ff1900-0000-1000-8000-000000000000"),
+            {"uuid": None, "pci_id": "1002:1900", "pci_address": "0000:c4:00.0"},
+        ),
+        (
+            tool("amdsmi", json.dumps([STATIC])),
+            {"name": "Phoenix", "uuid": None, "vram_total_mib": 4096, "driver_version": "6.12", "counts": "uma"},
+        ),
+        (
+            tool(
+                "lspci", "c1:00.0 Processing accelerators: Advanced Micro Devices, Inc. [AMD/ATI] Device 74a1 (rev 01)"
+            ),
+            {"pci_id": "1002:74a1", "name": None, "usable": None},
+        ),
+    ],
+)
+def test_tools_of_every_age_tell_one_card(lines: list[str], expected: dict[str, Any]) -> None:
+    assert {key: getattr(card(lines), key) for key in expected} == expected
+
+
+def test_a_table_numbers_and_names_chips() -> None:
+    cards = amd.parse(tool("rocmsmit", NEW_TEXT)).cards
+    assert [(c.index, c.pci_id, c.kfd_node, c.counts) for c in cards] == [
+        (0, "1002:7448", 1, "yes"),
+        (1, "1002:13c0", 2, "no"),
+    ]
+
+
+def agent(node: int, at: int, name: str) -> str:
+    return f"Agent {node + 1}\n  Name:    gfx942   \n  Marketing Name:   {name}\n  Node:   {node}\n  BDFID:   {at}\n"
+
+
+def test_an_address_without_its_domain_finds_the_card_of_its_node() -> None:
+    nodes = [f"kfd {n} simd_count=4 location_id=2560 domain={n} end" for n in (2, 3)]
+    cards = amd.parse(nodes + tool("rocminfo", agent(3, 2560, "third") + agent(2, 2560, "second"))).cards
+    assert [(c.pci_address, c.name) for c in cards] == [("0002:0a:00.0", "second"), ("0003:0a:00.0", "third")]
+
+
+def test_an_agent_with_an_address_chooses_before_one_without() -> None:
+    smi = {"card0": {"GPU ID": "0x74a1"}, "card1": {"PCI Bus": "0000:01:00.0"}}
+    agents = "Agent 1\n  Name:    gfx942\nAgent 2\n  Name:    gfx942\n  BDFID:   512\n"
+    cards = amd.parse(tool("rocmsmi", json.dumps(smi)) + tool("rocminfo", agents)).cards
+    assert {(c.index, c.pci_address) for c in cards} == {(0, "0000:02:00.0"), (1, "0000:01:00.0")}
+
+
+def test_half_an_identifier_is_none() -> None:
+    cut = '{"gpu_data": [\n{"gpu": 0, "bus": {"bdf": "0000:01:00.0"}, "asic": {"asic_serial": "0x41625e51'
+    assert (card(tool("amdsmi", cut)).uuid, card(tool("amdsmi", cut)).pci_address) == (None, "0000:01:00.0")
+
+
+def test_a_container_that_numbers_nodes_anew_has_no_card_more() -> None:
+    found = card(["kfd 5 simd_count=4 location_id=2560 domain=1 end", *tool("rocminfo", agent(1, 2560, "x"))])
+    assert (found.kfd_node, found.pci_address, found.usable) == (5, "0001:0a:00.0", True)
+
+
+def test_what_may_be_any_of_several_cards_is_said_of_none() -> None:
+    listing = [bus("0000:01:00.0", "7448"), bus("0000:02:00.0", "7448"), bus("0000:03:00.0", "7448", "vfio-pci")]
+    seen = amd.parse([*listing, *tool("rocmsmi", json.dumps({"card0": {"Unique ID": "0xabc", "GPU ID": "0x7448"}}))])
+    assert [(c.uuid, c.usable) for c in seen.cards] == [(None, None), (None, None), (None, False)]
+    both = {f"card{n}": {"Unique ID": f"0xabc{n}", "GPU ID": "0x7448"} for n in (0, 1)}
+    seen = amd.parse([*listing, *tool("rocmsmi", json.dumps(both))])
+    assert [c.uuid for c in seen.cards] == ["GPU-000000000000abc0", "GPU-000000000000abc1", None]
+
+
+@pytest.mark.parametrize(
+    ("lines", "codes", "usable"),
+    [
+        ([bus(AT, "73bf", "")], ["no-driver-bound"], False),
+        ([bus(AT, "73bf", "xen-pciback")], ["bound-vfio"], False),
+        ([bus(AT, "73bf"), "devkfd no"], ["no-permission-kfd"], False),
+        (
+            [bus(AT, "73bf"), *tool("rocminfo", "Unable to open /dev/kfd read-write: Invalid argument")],
+            ["no-permission-kfd"],
+            False,
+        ),
+        (
+            [bus(AT, "67df"), *tool("dmesg", "kfd kfd: amdgpu: skipped device 1002:67df, PCI rejects atomics 730<0")],
+            ["gpu-unsupported"],
+            False,
+        ),
+        ([bus(AT, "73bf"), *tool("rocmsmit", "ERROR:root:Driver not initialized")], ["tool-false-negative"], None),
+        ([bus(AT, "73bf"), *tool("amdsmi", "", 124)], ["tool-output-unreadable"], None),
+        ([bus(AT, "73bf"), *tool("amdsmi", "[WARNING] x\n[\n  {", 0)], ["tool-output-unreadable"], None),
+    ],
+)
+def test_what_keeps_a_card_from_use(lines: list[str], codes: list[str], usable: bool | None) -> None:
+    seen = amd.parse(lines)
+    assert ([p.code for p in seen.problems], [c.usable for c in seen.cards]) == (codes, [usable])
+
+
+# Whole recorded hosts, as the probe prints them.
+HERE = Path(__file__).parent
+ELSEWHERE = HERE.parent.parent / "shared/gpu-corpus"
+SOME = ("container", "mi100-x4", "mi300x-x4", "mi308", "mi350x", "r9700", "rx6600", "rx7800xt")
+RECORDED = [HERE / "cases/gpu/w7900", HERE / "cases/gpu/strix-halo", HERE / "cases/gpu/vfio"]
+RECORDED += sorted(c for c in (ELSEWHERE / "amd").glob("*") if c.name.startswith(SOME))
+TELLING = re.compile(
+    r'unique.id|uuid|serial|pci bus|bdf|node|^kfd |^pci |gpu: |"gpu"|^rocminfo.(agent |  name: +gfx)', re.I
+)
+BANNERS = ["", "Welcome to amd 0000:03:00.0", "Last login: card0", "pci", "kfd", "amdsys", "rocmsmi", "GPU[9]"]
+
+
+@cache
+def host(case: Path) -> tuple[list[str], Seen]:
+    """The lines of the GPU section on a recorded host, and what they mean."""
+    said: dict[str, list[str]] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "parse", lambda _, lines: said.update(split(lines)) or said)
+        corpus.replay(case.resolve())
+    return said["gpus"], amd.parse(said["gpus"])
+
+
+def known(seen: Seen) -> dict[str, set[Any]]:
+    keys = ("uuid", "pci_address", "kfd_node", "index")
+    return {key: {getattr(c, key) for c in seen.cards} | {None} for key in keys}
+
+
+def hold(before: Seen, lines: list[str]) -> None:
+    """The laws: nothing is raised, there is no card more, and nothing that a card is known by is new."""
+    after = amd.parse(lines)
+    assert len(after.cards) <= len(before.cards)
+    for key, values in known(after).items():
+        assert values <= known(before)[key], key
+    assert set(after.links) <= set(before.links)
+
+
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+hosts = st.sampled_from(RECORDED)
+
+
+def cut(lines: list[str], data: st.DataObject) -> list[str]:
+    """``lines`` up to any byte, mostly of one that tells what a card is known by."""
+    telling = [n for n, line in enumerate(lines) if TELLING.search(line)]
+    last = data.draw(st.sampled_from(telling) if telling else st.integers(0, len(lines) - 1))
+    return [*lines[:last], lines[last][: data.draw(st.integers(0, len(lines[last])))]]
+
+
+@few
+@given(hosts, st.data())
+def test_an_answer_cut_at_any_byte_says_less_and_nothing_else(case: Path, data: st.DataObject) -> None:
+    lines, before = host(case)
+    hold(before, cut(lines, data))
+
+
+@few
+@given(hosts, st.data(), st.sampled_from([124, 137, 143]))
+def test_a_tool_that_hangs_costs_what_it_did_not_say(case: Path, data: st.DataObject, rc: int) -> None:
+    lines, before = host(case)
+    asked = sorted({line.partition("#")[0] for line in lines if line.endswith("#0")} & set(amd.LABELS))
+    label = data.draw(st.sampled_from(asked or ["rocminfo"]))
+    said = [line for line in lines if line.startswith(f"{label}|")]
+    rest = [line for line in lines if not line.startswith((f"{label}|", f"{label}#"))]
+    hold(before, [*rest, *(cut(said, data) if said else []), f"{label}#{rc}"])
+
+
+@few
+@given(hosts, st.data())
+def test_lines_dropped_reordered_and_strange_invent_no_card(case: Path, data: st.DataObject) -> None:
+    lines, before = host(case)
+    random = data.draw(st.randoms(use_true_random=False))
+    rate, telling = data.draw(st.sampled_from([(0.0, 0.0), (0.02, 0.1), (0.0, 0.5), (0.3, 0.3)]))
+    kept = [line for line in lines if random.random() >= (telling if TELLING.search(line) else rate)]
+    for banner in data.draw(st.lists(st.sampled_from(BANNERS), max_size=4)):
+        kept.insert(random.randrange(len(kept) + 1), banner)
+    if data.draw(st.booleans()):
+        random.shuffle(kept)
+    if data.draw(st.booleans()):
+        kept = [f"{line}\r" for line in kept]
+    hold(before, kept)
+
+
+@pytest.mark.parametrize("case", RECORDED, ids=lambda case: case.name)
+def test_unknown_keys_and_decimal_commas_change_nothing(case: Path) -> None:
+    lines, before = host(case)
+    more = []
+    for line in lines:
+        if line.startswith("amdsys "):
+            more.append(f"{' '.join(line.split()[:2])} mem_info_new 7")
+        elif re.match(r'(rocmsmi|amdsmi)\| +"[^"]*":', line):
+            more.append(f'{line.split("|")[0]}|"New Key": "0x7",')
+        strange = line.replace(" end", " hive=² new_key=9 end") if line.startswith("kfd ") else line
+        more.append(re.sub(r"(\d)\.(\d+°?[cCW])", r"\1,\2", strange))
+    assert amd.parse(more).cards == before.cards

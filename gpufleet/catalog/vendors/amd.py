@@ -68,14 +68,18 @@ def parse(lines: list[str]) -> Seen:
     """AMD's cards: those of the bus and of KFD by address, told more by the tools."""
     lines = lines if isinstance(lines, Lines) else Lines(line.rstrip("\r\n") for line in lines)
     answers = {label: _whole(answer(lines, label)) for label in LABELS}
-    nodes = amd_kfd.nodes(lines)
-    kernel = gather(_bus(lines, amd_kfd.partitioned(nodes)), nodes)
+    own = [line for line in lines if line.startswith(("amdsys ", "amddrm ", "kfd", "devkfd ", "rocm "))]
+    nodes = amd_kfd.nodes(own)
+    bus = _spoken(answer(lines, "lspci").text) | pci.cards(lines, VENDOR)
+    kernel = gather(_bus(own, bus, amd_kfd.partitioned(nodes)), nodes)
     told, version = _tools(answers, kernel)
-    host = _host(lines, answers, kernel, told, version)
+    # The kernel's word names a chip, not a card: it is the one without a node.
+    log = answer(lines, "dmesg").text if len(told) == 1 or any(t.node is not None for t in told) else ""
+    host = replace(_host(own, answers, kernel, told), driver=version, refused=refused(log))
     judged = [state(t, host) for t in told]
     cards = tuple(card(t, s, host) for t, s in zip(told, judged, strict=True))
     problems = [p for c, s in zip(cards, judged, strict=True) for p in s.problems(c)]
-    links = amd_kfd.links(lines, nodes)
+    links = amd_kfd.links(own, nodes)
     return Seen(cards, (*problems, *host_problems(host, len(cards))), host.driver, None, host.rocm, links)
 
 
@@ -84,14 +88,13 @@ def _whole(said: Answer) -> Answer:
     return said if said.rc is not None and said.rc not in STOPPED else replace(said, text=said.text.rpartition("\n")[0])
 
 
-def _bus(lines: list[str], shared: set[str]) -> list[Told]:
-    """Cards of the bus, of /sys/class/drm where the bus is hidden, and of a listing in words.
+def _bus(own: list[str], known: dict[str, pci.PciCard], shared: set[str]) -> list[Told]:
+    """Cards of the bus, and of /sys/class/drm where the bus is hidden.
 
     Where KFD has several partitions ``shared`` of a card, the card's memory is not that of the first of them.
     """
-    known = _spoken(answer(lines, "lspci").text) | pci.cards(lines, VENDOR)
     said: dict[str, dict[str, str]] = {address: {} for address in known}
-    for line in lines:
+    for line in own:
         word, _, rest = line.partition(" ")
         row = rest.split(" ", 2)
         if word == "amdsys" and len(row) == 3 and (row[0] in said or row[0].startswith("drm:card")):
@@ -152,22 +155,16 @@ def _tools(answers: dict[str, Answer], told: list[Told]) -> tuple[list[Told], st
     return told, version or next((t.version for t in told if t.version), None) or other
 
 
-def _host(
-    lines: list[str], answers: dict[str, Answer], kernel: list[Told], told: list[Told], version: str | None
-) -> Host:
+def _host(own: list[str], answers: dict[str, Answer], kernel: list[Told], told: list[Told]) -> Host:
     tools = [a for label, a in answers.items() if label != "rocminfo"]
-    opened, denied = opening(lines, answers["rocminfo"])
+    opened, denied = opening(own, answers["rocminfo"])
     return Host(
         opened=opened,
         denied=denied,
-        refused=refused(answer(lines, "dmesg").text)
-        if len(told) == 1 or any(t.node is not None for t in told)
-        else None,
         bound=any(t.driver == "amdgpu" for t in kernel),
         unread=_unread(answers, any(t.answered for t in told)),
         unloaded=unloaded("\n".join(f"{a.text}\n{a.complaint}" for a in tools)),
-        rocm=next((line[5:] for line in lines if re.fullmatch(r"rocm [0-9][\w.-]*", line)), None),
-        driver=version,
+        rocm=next((line[5:] for line in own if re.fullmatch(r"rocm [0-9][\w.-]*", line)), None),
     )
 
 

@@ -24,9 +24,13 @@ def from_json(text: str) -> list[Told]:
 
 
 def _card(card: dict[str, Any], answered: str | None) -> Told:
-    """A card's entry. It says MB and means MiB; a name may be cut in front, a board's is then better."""
+    """A card's entry. It says MB and means MiB; a name may be cut in front, a board's is then better.
+
+    Before ROCm 6.1 a section's name stands before some of its keys.
+    """
     parts = {key: value for key, value in card.items() if isinstance(value, dict)}
-    asic, bus, vram, memory = (parts.get(key, {}) for key in ("asic", "bus", "vram", "mem_usage"))
+    sections = ("asic", "bus", "vram", "mem_usage", "driver")
+    asic, bus, vram, memory, driver = (parts.get(key, {}) for key in sections)
     called, board = name(asic.get("market_name")), name(parts.get("board", {}).get("product_name"))
     own = card.get("uuid")
     return Told(
@@ -37,10 +41,10 @@ def _card(card: dict[str, Any], answered: str | None) -> Told:
         pci_id=chip(asic.get("device_id")) or uuid_chip(own),
         gfx=gfx(asic.get("target_graphics_version")),
         name=board if board and (called is None or called.startswith("...")) else called,
-        total=_mib(vram.get("size")) or _mib(memory.get("total_vram")),
+        total=_mib(vram.get("size", vram.get("vram_size_mb"))) or _mib(memory.get("total_vram")),
         free=_mib(memory.get("free_vram")),
         driver="amdgpu",
-        version=name(parts.get("driver", {}).get("version")),
+        version=name(driver.get("version", driver.get("driver_version"))),
         answered=answered,
     )
 

@@ -135,7 +135,7 @@ def memory_kind(told: Told) -> Literal["unified", "dedicated"] | None:
     """Whose memory it is: by the tables, by what /sys has for cards only, by a tool that names the card's memory."""
     if _is(told, "apus", "apu_targets") or _is(told, "screens", "screen_targets"):
         return "unified"
-    if told.own_memory or _is(told, "", "card_targets"):
+    if told.own_memory or _is(told, "cards", "card_targets"):
         return "dedicated"
     if told.own_memory is False and _borrows(told.total or 0, told.gtt or 0):
         return "unified"
@@ -160,7 +160,7 @@ def _chips() -> dict[str, frozenset[str]]:
 
 def _is(told: Told, ids: str, targets: str) -> bool:
     chips = _chips()
-    return (told.pci_id or "")[5:] in chips.get(ids, ()) or told.gfx in chips[targets]
+    return (told.pci_id or "")[5:] in chips[ids] or told.gfx in chips[targets]
 
 
 def host_problems(host: Host, cards: int) -> Iterator[GpuProblem]:

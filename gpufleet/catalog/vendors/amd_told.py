@@ -66,7 +66,7 @@ def gather(known: list[Told], more: Sequence[Told]) -> list[Told]:
     """
     found, left, rest = list(known), dict(enumerate(known)), list(more)
     for key, against in _KEYS:
-        rest = _joined(found, left, rest, key, against) if left else rest
+        rest = _joined(found, left, rest, key, against) if left and rest else rest
     rest.sort(key=lambda told: told.address is None)
     for n, told in enumerate(rest):
         open_ = [place for place, other in left.items() if _agree(other, told, _ALL)]
@@ -144,7 +144,7 @@ def uuid_chip(text: Any) -> str | None:
 def number(text: Any) -> int | None:
     """A whole number in a tool's text; None for anything else."""
     plain = str(text).strip()
-    return int(plain) if re.fullmatch("[0-9]{1,20}", plain) else None
+    return int(plain) if plain.isascii() and plain.isdigit() and len(plain) <= 20 else None
 
 
 def mib(text: Any) -> int | None:

@@ -88,7 +88,7 @@ _LINE = re.compile(
 )
 # A row of the table: device, then node and ids, or [model : revision], or the temperature.
 _ROW = re.compile(
-    r"^([0-9]{1,4})[ \t]+(?:\[|([0-9]{1,4})[ \t]+(0x[0-9a-f]{4}),|[0-9.]+°?[cC]\s|N/A\s)(?:.*\n[ \t]{4,}(\S.*))?",
+    r"^([0-9]{1,4})[ \t]+(?:\[|([0-9]{1,4})[ \t]+(0x[0-9a-f]{4}),|[0-9.,]+°?[cC]\s|N/A\s)(?:.*\n[ \t]{4,}(\S.*))?",
     re.MULTILINE,
 )
 
