@@ -1,7 +1,8 @@
 """Replay recorded hosts through the probe that hosts run, and compare: python tests/corpus.py DIR.
 
-A case is a folder with ``cmd/<command line>`` (what it printed), ``fs/<path>`` (what files held) and ``expected.json``.
-The probe runs with ``fs/`` as its root and tools that print what was recorded; a line a difference, exit 1 if any.
+A case is a folder with ``expected.json`` and ``cmd/<command line>`` (what it printed), ``fs/<path>`` (what files held):
+the probe runs with ``fs/`` as its root and tools that print what was recorded. Or with ``recording.json``, the fact
+gpufleet.facts.gpu.Recording of one host: only the parsers run. A line a difference, exit 1 if any.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ COUNTS = {"yes": True, "no": False, "uma": "uma", None: None}
 
 def replay(case: Path, shell: str = "sh") -> Gpus:
     """What the probe says on the host that ``case`` recorded."""
+    if (file := case / "recording.json").exists():
+        return read(unwrapped(json.loads(file.read_text())))
     with tempfile.TemporaryDirectory() as folder:
         tools = Path(folder)
         for tool in PLAIN:
@@ -71,7 +74,18 @@ def replay(case: Path, shell: str = "sh") -> Gpus:
         program, *applet = shell.split()
         command = [shutil.which(program) or program, *applet, "-c", probe([SECTION])]
         done = subprocess.run(command, env=env, capture_output=True, timeout=300, check=False)
-    lines = done.stdout.decode(errors="replace").splitlines()
+    return read(done.stdout.decode(errors="replace").splitlines())
+
+
+def unwrapped(recording: Any) -> list[str]:
+    """The lines of the fact's one host, however deep pyinfra has wrapped them."""
+    while isinstance(recording, dict):
+        (recording,) = recording.values()
+    return list(recording)
+
+
+def read(lines: list[str]) -> Gpus:
+    """What the parsers make of the probe's lines."""
     gpus: Gpus = parse([SECTION], lines)[SECTION.name]
     return gpus
 

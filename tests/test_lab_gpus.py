@@ -73,6 +73,14 @@ def test_the_preflight_refuses_exactly_what_cannot_work(fleet: Fleet) -> None:
     assert "Traceback" not in run.output
 
 
+def test_a_recording_of_a_host_is_a_case(fleet: Fleet, tmp_path: Path) -> None:
+    host = next(h for h, profile in HOSTS.items() if profile == "lost-card")
+    run = fleet.pyinfra("--json", "inventory/lab.py", "--limit", host, "fact", "gpufleet.facts.gpu.Recording")
+    assert run.code == 0, run.output
+    (tmp_path / "recording.json").write_text(run.stdout)
+    assert list(corpus.differences(expected("lost-card"), corpus.replay(tmp_path))) == []
+
+
 def test_facts_are_printed(fleet: Fleet) -> None:
     host = next(h for h, profile in HOSTS.items() if profile == "two-nvidia")
     run = fleet.pyinfra("inventory/lab.py", "--limit", host, "fact", "gpufleet.facts.gpu.Gpus")
