@@ -154,6 +154,40 @@ def test_links_of_two_kinds_each_pair_once() -> None:
     ]
 
 
+def test_the_probe_reads_links_between_cards_and_none_to_processors(tmp_path: Path) -> None:
+    def put(path: str, **said: int) -> None:
+        file = tmp_path / "fs/sys/class/kfd/kfd/topology/nodes" / path / "properties"
+        file.parent.mkdir(parents=True)
+        file.write_text("".join(f"{key} {value}\n" for key, value in said.items()))
+
+    put("0", cpu_cores_count=8, simd_count=0)
+    put("0/io_links/0", type=2, version_major=0, node_from=0, node_to=2, weight=20)
+    for node in (2, 10, 11):
+        put(
+            str(node),
+            simd_count=440,
+            vendor_id=0x1002,
+            device_id=0x740C,
+            location_id=node << 8,
+            domain=0,
+            unique_id=node,
+        )
+        put(f"{node}/mem_banks/0", heap_type=1, size_in_bytes=64 * GIB, flags=0)
+        put(f"{node}/mem_banks/1", heap_type=4, size_in_bytes=GIB)
+        put(f"{node}/io_links/0", type=2, node_from=node, node_to=0, weight=20)
+    put("2/io_links/1", type=11, node_from=2, node_to=10, weight=15)
+    put("10/io_links/1", type=11, node_from=10, node_to=2, weight=15)
+    put("11/p2p_links/0", type=2, node_from=11, node_to=2, weight=40)
+    seen = corpus.replay(tmp_path)
+    assert [(*link.cards, link.kind) for link in seen.links] == [
+        ("0000:02:00.0", "0000:0a:00.0", "xgmi"),
+        ("0000:02:00.0", "0000:0b:00.0", "pcie"),
+    ]
+    assert [(c.kfd_node, c.vram_total_mib, c.uuid) for c in seen.cards] == [
+        (n, 65536, f"GPU-{n:016x}") for n in (2, 10, 11)
+    ]
+
+
 OLD = {
     "GPU ID": "0x687f",
     "Unique ID": "0x1f2e3d4c5b6a798",
