@@ -67,11 +67,12 @@ _SPOKEN = re.compile(
 def parse(lines: list[str]) -> Seen:
     """The cards that any source names, and their problems. A source that was cut says less, never something else."""
     lines = lines if isinstance(lines, Lines) else Lines(line.rstrip("\r\n") for line in lines)
+    own = [line for line in lines if line.startswith("nv")]
     answers = {label: answer(lines, label) for label in LABELS}
     logs = {log.address: log for log in nvidia_faults.kernel_log(answer(lines, "dmesg").text)}
     bus = _spoken(answer(lines, "lspci").text) | pci.cards(lines, VENDOR)
-    told, doubt = _told(lines, answers, bus, logs)
-    host = _host(lines, answers, any(t.answered for t in told), doubt)
+    told, doubt = _told(own, answers, bus, logs)
+    host = _host(own, answers, version(answer(lines, "kmod").text), any(t.answered for t in told), doubt)
     judged = [state(t, bus.get(t.address or ""), logs.get(t.address), host) for t in told]
     cards = [card(t, bus.get(t.address or ""), logs.get(t.address), s, host) for t, s in zip(told, judged, strict=True)]
     problems = [p for c, s in zip(cards, judged, strict=True) for p in s.problems(c)]
@@ -85,14 +86,14 @@ def parse(lines: list[str]) -> Seen:
 
 
 def _told(
-    lines: list[str], answers: dict[str, Answer], bus: dict[str, PciCard], logs: dict[str | None, Log]
+    own: list[str], answers: dict[str, Answer], bus: dict[str, PciCard], logs: dict[str | None, Log]
 ) -> tuple[list[Told], tuple[Told, ...]]:
     """All cards; and those that are lost, and are among the cards whose address is not known."""
     text = _text(answers)
     lost = nvidia_faults.lost(text)
     told = gather(_tools(answers), [t for t in lost if t.index is not None])
     open_ = {a for a, c in bus.items() if c.driver in (None, "nvidia")}
-    present = gather(_proc(lines), [Told(address=address) for address in bus])
+    present = gather(_proc(own), [Told(address=address) for address in bus])
     told = _placed(told, present, open_, {t.address for t in lost})
     told = gather(told, nvidia_faults.worn(text))
     # A list that does not complain of the lost card has it, under a number that the complaint does not say.
@@ -135,11 +136,11 @@ def _placed(told: list[Told], present: list[Told], open_: set[str], lost: set[st
     return gather(told, present)
 
 
-def _proc(lines: list[str]) -> list[Told]:
+def _proc(own: list[str]) -> list[Told]:
     """The driver's own list, ``nvinfo ADDRESS key: value``. It says Unknown of a card that did not start."""
     known: dict[str, dict[str, str]] = {}
-    for line in lines:
-        if line.startswith("nvinfo ") and (found := re.match(rf"nvinfo ({ADDRESS}) ([^:]+):(.*)", line)):
+    for line in own:
+        if found := re.match(rf"nvinfo ({ADDRESS}) ([^:]+):(.*)", line):
             known.setdefault(pci.normal(found[1]), {})[found[2].strip()] = found[3].strip()
     return [
         Told(
@@ -163,15 +164,17 @@ def _spoken(text: str) -> dict[str, PciCard]:
     return found
 
 
-def _host(lines: list[str], answers: dict[str, Answer], answered: bool, doubt: tuple[Told, ...]) -> Host:
+def _host(
+    own: list[str], answers: dict[str, Answer], on_disk: str | None, answered: bool, doubt: tuple[Told, ...]
+) -> Host:
     text = _text(answers)
-    said = {key: value for key, _, value in (line.partition(" ") for line in lines) if key in ("nvrm", "nvmod")}
-    nodes = [line[7:] for line in lines if line.startswith("nvnode ")]
-    plain = next((line for a in answers.values() for line in a.text.splitlines() if line.strip()), None)
+    said = dict(line.split(" ", 1) for line in own if line.startswith(("nvrm ", "nvmod ")))
+    nodes = [line[7:] for line in own if line.startswith("nvnode ")]
+    plain = next((words.partition("\n")[0] for a in answers.values() if (words := a.text.strip())), None)
     return Host(
         complaint=nvidia_faults.complaint(text),
         module=version(said.get("nvrm")) or version(said.get("nvmod")),
-        on_disk=version(answer(lines, "kmod").text),
+        on_disk=on_disk,
         windows="dxg" in nodes and "nvidiactl" not in nodes,
         nodes=tuple(n for n in nodes if re.fullmatch(r"nvidia(\d+|ctl)", n)),
         answered=answered,

@@ -10,18 +10,24 @@ from ...schema.gpu import ProblemCode
 from . import pci
 from .nvidia_told import ADDRESS, Told, number
 
-# Of the whole host; each ends the call before any card is named.
+# Of the whole host; each ends the call before any card is named. Plain words, and patterns that begin with some: a
+# report of many cards is searched for all of them.
 _COMPLAINTS: tuple[tuple[ProblemCode, str], ...] = (
-    ("driver-mismatch", r"Driver/library version mismatch"),
-    ("container-lost-gpu", r"initialize NVML: (?:Unknown Error|GPU access blocked by the operating system)"),
-    ("nvml-library-missing", r"couldn't find libnvidia-ml|initialize NVML: (?:Shared )?Library Not Found"),
-    ("driver-not-loaded", r"couldn't communicate with the NVIDIA driver|initialize NVML: Driver Not Loaded"),
-    ("no-devices-found", r"No devices (?:were )?found"),
+    ("driver-mismatch", "Driver/library version mismatch"),
+    ("container-lost-gpu", "initialize NVML: Unknown Error"),
+    ("container-lost-gpu", "initialize NVML: GPU access blocked by the operating system"),
+    ("nvml-library-missing", "couldn't find libnvidia-ml"),
+    ("nvml-library-missing", "initialize NVML: Shared Library Not Found"),
+    ("nvml-library-missing", "initialize NVML: Library Not Found"),
+    ("driver-not-loaded", "couldn't communicate with the NVIDIA driver"),
+    ("driver-not-loaded", "initialize NVML: Driver Not Loaded"),
+    ("no-devices-found", "No devices were found"),
+    ("no-devices-found", "No devices found"),
 )
 _LOST = re.compile(
-    rf"Unable to determine the device handle for (?:gpu *)?(?:(\d+): +)?({ADDRESS})(?:: (.*))?", re.IGNORECASE
+    rf"nable to determine the device handle for (?i:gpu *)?(?:([0-9]+): +)?({ADDRESS})(?:: (.*))?", re.ASCII
 )
-_INFOROM = re.compile(rf"WARNING: infoROM is corrupted at gpu ({ADDRESS})", re.IGNORECASE)
+_INFOROM = re.compile(rf"WARNING: infoROM is corrupted at (?i:gpu) ({ADDRESS})", re.ASCII)
 _UNSUPPORTED = re.compile(
     r"is not supported by|requires use of the NVIDIA open|supported through the NVIDIA \S+ Legacy", re.IGNORECASE
 )
@@ -45,12 +51,12 @@ class Log:
 
 def complaint(text: str) -> tuple[ProblemCode, str] | None:
     """Why the tool names no card, with its own words (and the library's version that it may add)."""
-    for code, pattern in _COMPLAINTS:
-        if found := re.search(pattern, text):
+    for code, words in _COMPLAINTS:
+        if (start := text.find(words)) >= 0:
             library = re.search(r"^NVML library version: .*$", text, re.MULTILINE)
-            whole = text[text.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0]
-            words = [whole, *([library.group()] if library and code == "driver-mismatch" else [])]
-            return code, "; ".join(w.strip() for w in words)[:300]
+            whole = text[text.rfind("\n", 0, start) + 1 :].partition("\n")[0]
+            said = [whole, *([library.group()] if library and code == "driver-mismatch" else [])]
+            return code, "; ".join(w.strip() for w in said)[:300]
     return None
 
 

@@ -17,6 +17,7 @@ from ...schema.gpu import MigDevice
 from . import pci
 from .nvidia_told import ABSENT, ADDRESS, BROKEN, Told, cuda_fault, mib, name, number, uuid, version, withheld
 
+_CARD = re.compile(rf"GPU ({ADDRESS})")
 _UNLICENSED = re.compile(r"Unlicensed(?! \(Unrestricted)", re.IGNORECASE)
 _SENSORS = ("fan_speed", "gpu_temp", "gpu_current_temp", "power_draw", "average_power_draw", "instant_power_draw")
 
@@ -47,13 +48,14 @@ def _indented(text: str) -> Element:
     root = Element("nvidia_smi_log")
     path = [(-1, root)]
     for line in text.splitlines():
-        key, _, value = line.strip().partition(" : ")
-        depth = len(line) - len(line.lstrip())
+        words = line.lstrip()
+        key, _, value = words.partition(" : ")
+        depth = len(line) - len(words)
         while path[-1][0] >= depth:
             path.pop()
-        card = re.fullmatch(rf"GPU ({ADDRESS})", key) if depth == 0 else None
-        tag = re.sub(r"\W+", "_", key.lower().rstrip(" :"))
-        node = SubElement(path[-1][1], "gpu", id=card[1]) if card else SubElement(path[-1][1], tag)
+        card = _CARD.fullmatch(key) if depth == 0 else None
+        tag = "gpu" if card else key.rstrip(" :").lower().replace(" ", "_")
+        node = SubElement(path[-1][1], tag, id=card[1]) if card else SubElement(path[-1][1], tag)
         node.text = value
         path.append((depth, node))
     return root
@@ -125,14 +127,14 @@ def _mig(row: Element) -> MigDevice:
 
 
 def _degraded(gpu: Element) -> Iterator[str]:
-    for node in gpu.iter():
-        said = (node.text or "").strip()
-        if node.tag in _SENSORS and BROKEN.search(said):
-            yield f"nvidia-smi says {said} for {node.tag}"
-        if node.tag == "gpu_recovery_action" and said not in ("", "None") and not ABSENT.fullmatch(said):
-            yield f"nvidia-smi wants it recovered: {said}"
-        if node.tag == "license_status" and _UNLICENSED.match(said):
-            yield f"the vGPU's licence: {said}"
+    for tag in (*_SENSORS, "gpu_recovery_action", "license_status"):
+        for said in ((node.text or "").strip() for node in gpu.iter(tag)):
+            if tag in _SENSORS and BROKEN.search(said):
+                yield f"nvidia-smi says {said} for {tag}"
+            if tag == "gpu_recovery_action" and said not in ("", "None") and not ABSENT.fullmatch(said):
+                yield f"nvidia-smi wants it recovered: {said}"
+            if tag == "license_status" and _UNLICENSED.match(said):
+                yield f"the vGPU's licence: {said}"
 
 
 def rows(text: str) -> list[Told]:

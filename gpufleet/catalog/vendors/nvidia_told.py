@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from ...schema.gpu import MigDevice
 
@@ -50,23 +50,19 @@ class Told:
 
 def gather(known: list[Told], more: Iterable[Told]) -> list[Told]:
     """``known`` with what ``more`` adds: the first that says something wins; a card not among them is one more."""
+    found = list(known)
     for told in more:
-        place = next((n for n, other in enumerate(known) if same(other, told)), None)
-        before, after = (known, []) if place is None else (known[:place], known[place + 1 :])
-        known = [*before, told if place is None else merged(known[place], told), *after]
-    return known
+        place = next((n for n, other in enumerate(found) if same(other, told)), len(found))
+        found[place : place + 1] = [merged(found[place], told) if place < len(found) else told]
+    return found
 
 
 def merged(one: Told, other: Told) -> Told:
     """Both as one card; a name that was cut short gives way to a whole one."""
-    values = {f.name: _first(getattr(one, f.name), getattr(other, f.name)) for f in fields(Told)}
+    values = vars(other) | {key: value for key, value in vars(one).items() if value is not None}
     if other.name and (one.name or "").endswith("..."):
         values["name"] = other.name
-    return replace(one, **values | {"migs": _merged_migs(one.migs, other.migs)})
-
-
-def _first(one: Any, other: Any) -> Any:
-    return other if one is None else one
+    return Told(**values | {"migs": _merged_migs(one.migs, other.migs)})
 
 
 def same(one: Told, other: Told) -> bool:
@@ -74,7 +70,7 @@ def same(one: Told, other: Told) -> bool:
     if one.address and other.address:
         return one.address == other.address
     # Captures with masked identifiers have one and the same for every card.
-    if one.uuid and other.uuid and re.search("[1-9a-f]", one.uuid[4:] + other.uuid[4:], re.IGNORECASE):
+    if one.uuid and other.uuid and (one.uuid != other.uuid or one.uuid.strip("GPUMI-0")):
         return one.uuid == other.uuid
     return one.index is not None and one.index == other.index
 
@@ -83,7 +79,7 @@ def _merged_migs(
     one: tuple[MigDevice, ...] | None, other: tuple[MigDevice, ...] | None
 ) -> tuple[MigDevice, ...] | None:
     if one is None or other is None:
-        return _first(one, other)  # type: ignore[no-any-return]
+        return other if one is None else one
     both = {d.index: d for d in other}
     for device in one:
         known = {k: v for k, v in device if v is not None}
