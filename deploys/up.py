@@ -10,6 +10,7 @@ from ..schema import HostState
 from .gate import Closed, closed
 from .observe import Commands, Target, converging
 from .script import script
+from .sees import unseen
 
 
 @converging
@@ -23,7 +24,7 @@ def running(target: Target, state: HostState) -> Commands:
     functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated=changed)
     yield script("pull", root=plan.root, id=target.release.id)
     yield functions + script("up")
-    yield FunctionCommand(lambda state, host: shut.extend(closed(host, plan)), (), {})
+    yield FunctionCommand(lambda state, host: shut.extend([*unseen(host, plan), *closed(host, plan)]), (), {})
     if shut:
         complaints = "\n".join(c.complaint for c in shut)
         yield functions + script("back", complaints=complaints, closed=" ".join(c.service for c in shut))

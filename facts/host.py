@@ -8,13 +8,14 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import HostFacts
-from . import accounts, disk, engine, gpu, ports, system
+from . import accounts, disk, engine, gpu, nodes, ports, system
 from .section import Section, parse, probe
 
 SECTIONS: list[Section[Any]] = [
     system.SECTION,
     accounts.SECTION,
     gpu.SECTION,
+    nodes.SECTION,
     engine.SECTION,
     ports.SECTION,
     disk.SECTION,

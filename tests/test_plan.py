@@ -40,6 +40,18 @@ def test_the_best_card_is_pinned_by_uuid(hosts: dict[str, HostFacts]) -> None:
     assert llama.accelerator == "cuda"
 
 
+def test_a_radeon_is_given_as_its_own_nodes(hosts: dict[str, HostFacts]) -> None:
+    access = planned(hosts["w7900"], "single_gpu").services[0].access
+    assert (access.devices, access.groups) == (("/dev/kfd", "/dev/dri/renderD128"), (993,))
+    assert access.environment == {"ROCR_VISIBLE_DEVICES": "GPU-3c1f9a2b7d40e586"}
+
+
+def test_a_target_is_overridden_only_by_its_family(hosts: dict[str, HostFacts]) -> None:
+    assert planned(hosts["navi22"], "single_gpu").services[0].access.environment == {
+        "HSA_OVERRIDE_GFX_VERSION": "10.3.0"
+    }
+
+
 def test_a_smaller_context_asks_for_less(hosts: dict[str, HostFacts]) -> None:
     big, small = (
         planned(hosts["rtx4090"], "single_gpu", {"options": {"llama": {"context": c}}}).ledgers[0].used_mib

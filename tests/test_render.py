@@ -16,6 +16,7 @@ RELEASES = {
     "cpu": ("cpu", "cpu"),
     "single_gpu": ("rtx4090", "single_gpu"),
     "runtime": ("runtime-only", "single_gpu"),
+    "rocm": ("w7900", "single_gpu"),
     "selinux": ("selinux", "cpu"),
 }
 

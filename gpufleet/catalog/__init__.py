@@ -52,6 +52,12 @@ def findings() -> dict[str, FindingKind]:
     return {id_: read(FindingKind, entry, f"findings/{id_}") for file in files for id_, entry in _load(file).items()}
 
 
+@cache
+def gfx_overrides() -> dict[str, dict[str, str]]:
+    """By a compute target the one whose code runs on it, and the version that the runtime must be told."""
+    return dict(_load(OURS / "vendors" / "gfx_overrides.yaml"))
+
+
 def engine_packages(distro: str, version: str) -> tuple[str, ...]:
     """Packages of the container engine in the distribution's own repository; empty: none that would do."""
     path = OURS / "distros" / f"{distro}.yaml"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
 
 from ..schema import Download, Finding, HostFacts, Plan, Secret
 from .checkup import gpu_findings
 from .explain import explain
-from .place import place
+from .place import Place, place
 from .preflight import preflight
 from .resolve import deadline, directories, outputs, resolve
 from .wanted import ROLES, Wanted, WantedService, want
@@ -22,9 +22,9 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     """
     places, ledgers, fit = place(wanted, facts)
     fetch = _downloads(wanted)
-    uses_gpu = any(p.devices for p in places.values())
+    uses_gpu = any(p.cards for p in places.values())
     cards = gpu_findings(facts.gpus, "warns") if uses_gpu else ()  # without any, GPU-NONE tells of them all
-    findings = (*fit, *_context(wanted), *preflight(wanted, facts, fetch, uses_gpu), *cards)
+    findings = (*fit, *_context(wanted), *preflight(wanted, facts, fetch, _vendors(places)), *cards)
     settings = wanted.settings
     return Plan(
         host=host,
@@ -33,10 +33,9 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         stack=wanted.stack,
         root=settings.data_root,
         bind=str(settings.bind),
-        gpu_access=_gpu_access(facts) if uses_gpu else "none",
         selinux=facts.system.selinux,
         operators=tuple(settings.operators),
-        services=tuple(resolve(wanted, s, places[s.name]) for s in wanted.services),
+        services=tuple(resolve(wanted, s, places[s.name], facts) for s in wanted.services),
         ledgers=ledgers,
         directories=directories(wanted),
         downloads=fetch,
@@ -46,6 +45,11 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         keep_releases=settings.keep_releases,
         findings=findings,
     )
+
+
+def _vendors(places: Mapping[str, Place]) -> set[str]:
+    """Vendors of the cards that are used."""
+    return {card.vendor for place in places.values() for card in place.cards}
 
 
 def _downloads(wanted: Wanted) -> tuple[Download, ...]:
@@ -69,10 +73,6 @@ def _secrets(wanted: Wanted) -> tuple[Secret, ...]:
         for secret in service.service.secrets:
             found.setdefault(secret.name, secret)
     return tuple(found[name] for name in sorted(found))
-
-
-def _gpu_access(facts: HostFacts) -> Literal["cdi", "runtime"]:
-    return "runtime" if not facts.engine.cdi_devices and "nvidia" in facts.engine.runtimes else "cdi"
 
 
 def _context(wanted: Wanted) -> tuple[Finding, ...]:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 from ..schema import Accelerator, Finding, Gpu, HostFacts, Ledger, Line, MigDevice
 from . import ledger
+from .access import ACCELERATORS, accelerator
 from .wanted import Wanted, WantedService
-
-VENDOR_ACCELERATOR: dict[str, Accelerator] = {"nvidia": "cuda"}
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Place:
     """Where one service runs, and why."""
 
     accelerator: Accelerator
-    devices: tuple[str, ...]
+    cards: tuple[Gpu, ...]
     reason: str
 
 
@@ -49,7 +48,9 @@ def place(wanted: Wanted, facts: HostFacts) -> tuple[dict[str, Place], tuple[Led
 def _slots(facts: HostFacts) -> Iterable[Gpu]:
     """What a service can be pinned to: cards that work, and of a partitioned one its instances."""
     for card in facts.gpus.cards:
-        if not (card.usable and card.counts == "yes" and card.vendor in VENDOR_ACCELERATOR):
+        if not (card.usable and card.counts == "yes" and card.vendor in ACCELERATORS):
+            continue
+        if card.vendor == "amd" and not card.render_node:
             continue
         parts = [card] if card.mig_mode != "Enabled" else [_instance(card, m) for m in card.mig_devices or ()]
         yield from (p for p in parts if p.identity and p.vram_total_mib and p.vram_source == "driver")
@@ -76,13 +77,13 @@ def _choose(
 ) -> tuple[Place, str | None]:
     if service.service.gpu == "none":
         return Place("cpu", (), "needs no GPU"), None
-    fitting = [i for i in ledgers if VENDOR_ACCELERATOR[cards[i].vendor] in service.service.image]
+    fitting = {i: a for i, card in cards.items() if (a := accelerator(card, service.service))}
     if not fitting:
         why = "the role is cpu" if wanted.role == "cpu" else "no usable card has an image"
         return Place("cpu", (), why), None
     best = max(fitting, key=lambda i: ledgers[i].free_mib)
     reason = f"most free VRAM: {ledgers[best].free_mib} MiB on {ledgers[best].name}"
-    return Place(VENDOR_ACCELERATOR[cards[best].vendor], (best,), reason), best
+    return Place(fitting[best], (cards[best],), reason), best
 
 
 def _over(ledgers: tuple[Ledger, ...]) -> Iterable[Finding]:
@@ -104,10 +105,17 @@ def _over(ledgers: tuple[Ledger, ...]) -> Iterable[Finding]:
 
 
 def _no_card(wanted: Wanted, facts: HostFacts, places: dict[str, Place]) -> Iterable[Finding]:
-    required = [s.name for s in wanted.services if s.service.gpu == "required" and not places[s.name].devices]
+    required = [s.name for s in wanted.services if s.service.gpu == "required" and not places[s.name].cards]
     if wanted.role == "cpu" and not required:
         return
-    if required or not any(p.devices for p in places.values()):
+    if not required and any(p.cards for p in places.values()):
+        return
+    if slots := list(_slots(facts)):
+        what = "; ".join(f"{c.identity} {c.name} ({c.gfx_target or c.vendor})" for c in slots)
+        fix = "add an image for it to the service, or put the host in the group cpu"
+        what = f"no service has an image for {what}"
+        yield Finding(id="GPU-NO-IMAGE", severity="blocks", where="gpus", what=what, fix=fix)
+    else:
         what = f"no usable GPU for the role {wanted.role}: {_states(facts) or 'no GPU on this host'}"
         fix = "mend the driver, or put the host in the group cpu"
         yield Finding(id="GPU-NONE", severity="blocks", where="gpus", what=what, fix=fix)

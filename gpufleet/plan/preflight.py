@@ -14,7 +14,9 @@ from .wanted import Wanted
 COMPOSE_MINIMUM = (2, 22)
 
 
-def preflight(wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...], uses_gpu: bool) -> tuple[Finding, ...]:
+def preflight(
+    wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...], vendors: set[str]
+) -> tuple[Finding, ...]:
     """Findings of the engine, the ports, the disk and GPU access."""
     checks = (
         _engine(wanted, facts),
@@ -24,7 +26,7 @@ def preflight(wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...],
         _others(wanted, facts),
         _disk(wanted, facts, downloads),
     )
-    gpu = _gpu_access(facts) if uses_gpu else ()
+    gpu = _gpu_access(facts) if "nvidia" in vendors else ()
     return tuple(f for check in (*checks, gpu) for f in check)
 
 

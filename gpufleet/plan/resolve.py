@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import Problem, Refused
-from ..schema import Directory, Ledger, Mount, Output, PlannedService
+from ..schema import Directory, HostFacts, Ledger, Mount, Output, PlannedService
+from .access import access
 from .fill import fill
 from .ledger import MIB, mib
 from .place import Place
 from .wanted import Wanted, WantedService
 
 
-def resolve(wanted: Wanted, service: WantedService, at: Place) -> PlannedService:
+def resolve(wanted: Wanted, service: WantedService, at: Place, facts: HostFacts) -> PlannedService:
     """The service as this host will run it."""
     entry, names = service.service, _names(wanted, service, at)
     if at.accelerator not in entry.image:
@@ -32,7 +33,8 @@ def resolve(wanted: Wanted, service: WantedService, at: Place) -> PlannedService
         model_sha256=service.model.sha256 if service.model else None,
         image=entry.image[at.accelerator],
         accelerator=at.accelerator,
-        devices=at.devices,
+        devices=tuple(card.identity or "" for card in at.cards),
+        access=access(at.cards, entry, facts),
         reason=at.reason,
         user=entry.user,
         command=tuple(fill(part, names, f"{where}/command/{i}") for i, part in enumerate(entry.command)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from ..schema import Plan, PlannedService
+from ..schema import Access, Plan, PlannedService
 
 HEAD = "# Written by gpufleet; changes here are undone at the next run.\n"
 
@@ -35,7 +35,7 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
         "user": s.user,
         "depends_on": {name: {"condition": "service_healthy"} for name in s.depends_on},
         "command": list(s.command),
-        "environment": {**s.environment, **_gpu_environment(s)},
+        "environment": {**s.environment, **s.access.environment},
         "volumes": [_volume(m.source, m.target, m.read_only, plan.selinux) for m in s.mounts],
         "ports": [f"{plan.bind}:{s.publish}:{s.port}"] if s.publish else [],
         "healthcheck": _healthcheck(s),
@@ -43,7 +43,9 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
         "shm_size": f"{s.shm_mib}m" if s.shm_mib else None,
         "stop_grace_period": f"{s.stop_grace_period}s",
         "security_opt": ["no-new-privileges:true"] if s.no_new_privileges else [],
-        "deploy": _gpu_devices(plan, s),
+        "devices": list(s.access.devices),
+        "group_add": [str(gid) for gid in s.access.groups],
+        "deploy": _reservation(s.access),
         "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
         "labels": _labels(plan, s, files),
     }
@@ -68,19 +70,11 @@ def _healthcheck(s: PlannedService) -> dict[str, Any]:
     return {"test": list(h.test), **times, "retries": h.retries}
 
 
-def _gpu_environment(s: PlannedService) -> dict[str, str]:
-    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if s.accelerator == "cuda" else {}
-
-
-def _gpu_devices(plan: Plan, s: PlannedService) -> dict[str, Any]:
-    if not s.devices:
+def _reservation(access: Access) -> dict[str, Any]:
+    if not access.driver:
         return {}
-    driver, ids = "nvidia", list(s.devices)
-    if plan.gpu_access == "cdi":
-        driver, ids = "cdi", [f"nvidia.com/gpu={d}" for d in s.devices]
-    return {
-        "resources": {"reservations": {"devices": [{"driver": driver, "device_ids": ids, "capabilities": ["gpu"]}]}}
-    }
+    wanted = {"driver": access.driver, "device_ids": list(access.device_ids), "capabilities": ["gpu"]}
+    return {"resources": {"reservations": {"devices": [wanted]}}}
 
 
 def _labels(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str, str]:

@@ -6,12 +6,13 @@ from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
 from .model import Architecture, Model
-from .plan import Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService
+from .plan import Access, Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService
 from .service import Accelerator, File, Gate, Healthcheck, Secret, Service, Stack, StackService, Volume
 from .settings import Mirrors, Settings
 
 __all__ = [
     "Accelerator",
+    "Access",
     "Architecture",
     "Container",
     "Directory",

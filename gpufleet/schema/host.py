@@ -64,7 +64,7 @@ class System(Noun):
 
 
 class HostFacts(Noun):
-    """Everything plan() asks of a host."""
+    """Everything plan() asks of a host. ``node_groups``: the numeric group of each device node of AMD's cards."""
 
     system: System = System()
     gpus: Gpus = Gpus()
@@ -73,6 +73,7 @@ class HostFacts(Noun):
     listeners: tuple[Listener, ...] = ()
     accounts: dict[str, tuple[str, ...]] = {}
     present: dict[str, int] = {}
+    node_groups: dict[str, int] = {}
 
 
 class Entry(Noun):

@@ -72,6 +72,22 @@ class Output(Noun):
     target: str
 
 
+class Access(Noun):
+    """The way of a container to its cards. ``nodes`` are what it must see of cards' own device nodes, and no other's.
+
+    ``driver`` and ``device_ids``: the engine hands the cards over (``cdi``, or ``nvidia``: the vendor's runtime hook);
+    ``devices``: they are named to it, as CDI devices or plain nodes. ``groups``: numeric, of the host's nodes: a name
+    would be looked up in the image.
+    """
+
+    driver: Literal["cdi", "nvidia"] | None = None
+    device_ids: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
+    environment: dict[str, str] = {}
+    nodes: tuple[str, ...] = ()
+
+
 class PlannedService(Noun):
     """A service, resolved for this host."""
 
@@ -82,6 +98,7 @@ class PlannedService(Noun):
     image: str
     accelerator: Accelerator
     devices: tuple[str, ...] = ()
+    access: Access = Access()
     reason: str
     user: str | None = None
     command: tuple[str, ...] = ()
@@ -107,7 +124,6 @@ class Plan(Noun):
     stack: str
     root: str
     bind: str
-    gpu_access: Literal["cdi", "runtime", "none"] = "none"
     selinux: bool = False
     operators: tuple[str, ...] = ()
     services: tuple[PlannedService, ...] = ()

@@ -20,6 +20,7 @@ def _pinned(image: str) -> str:
 
 
 Image = Annotated[str, StringConstraints(pattern=_REFERENCE), AfterValidator(_pinned)]
+GfxTarget = Annotated[str, StringConstraints(pattern=r"^gfx[0-9a-f]{3,4}$")]
 SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 
 
@@ -84,6 +85,7 @@ class Service(Noun):
     title: str
     image: dict[Accelerator, Image] = Field(min_length=1)
     gpu: Literal["none", "preferred", "required"] = "none"
+    gfx: list[GfxTarget] = Field([], description="compute targets compiled into the rocm image; none: not known")
     needs_model: bool = False
     overhead_mib: MiB = Field(
         0, description="what the program takes beside weights and KV cache, MiB of VRAM (or RAM on cpu)"

@@ -1,0 +1,58 @@
+"""Access: how a container gets at its cards, by vendor and engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..catalog import gfx_overrides
+from ..schema import Accelerator, Access, Gpu, HostFacts, Service
+
+ACCELERATORS: dict[str, Accelerator] = {"nvidia": "cuda", "amd": "rocm"}
+KFD = "/dev/kfd"
+
+
+def accelerator(card: Gpu, service: Service) -> Accelerator | None:
+    """What the service's image for this card is built for; None: it has none that runs there."""
+    name = ACCELERATORS.get(card.vendor)
+    if name is None or name not in service.image:
+        return None
+    return name if name != "rocm" or _runs(card.gfx_target, service.gfx) else None
+
+
+def _runs(target: str | None, built: Sequence[str]) -> bool:
+    return not built or target in built or _override(target, built) is not None
+
+
+def _override(target: str | None, built: Sequence[str]) -> str | None:
+    """The version to say that the card is; None: nothing to say, or nothing that would help."""
+    stand_in = gfx_overrides().get(target or "")
+    return stand_in["version"] if stand_in and target not in built and stand_in["target"] in built else None
+
+
+def access(cards: Sequence[Gpu], service: Service, facts: HostFacts) -> Access:
+    """The way to ``cards``, which are of one vendor."""
+    if not cards:
+        return Access()
+    return _amd(cards, service, facts) if cards[0].vendor == "amd" else _nvidia(cards, facts)
+
+
+def _nvidia(cards: Sequence[Gpu], facts: HostFacts) -> Access:
+    ids = tuple(c.identity or "" for c in cards)
+    hook = not facts.engine.cdi_devices and "nvidia" in facts.engine.runtimes
+    return Access(
+        driver="nvidia" if hook else "cdi",
+        device_ids=ids if hook else tuple(f"nvidia.com/gpu={i}" for i in ids),
+        environment={"CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
+        nodes=tuple(sorted({f"/dev/nvidia{c.minor}" for c in cards if c.minor is not None})),
+    )
+
+
+def _amd(cards: Sequence[Gpu], service: Service, facts: HostFacts) -> Access:
+    """The plain nodes: each card has one of its own, so a container sees no other."""
+    nodes = tuple(f"/dev/dri/{c.render_node}" for c in cards)
+    groups = {facts.node_groups[n] for n in (KFD, *nodes) if n in facts.node_groups}
+    visible = [c.uuid for c in cards if c.uuid]
+    override = _override(cards[0].gfx_target, service.gfx)
+    environment = {"ROCR_VISIBLE_DEVICES": ",".join(visible)} if len(visible) == len(cards) else {}
+    environment |= {"HSA_OVERRIDE_GFX_VERSION": override} if override else {}
+    return Access(devices=(KFD, *nodes), groups=tuple(sorted(groups)), environment=environment, nodes=nodes)
