@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, SubElement, XMLPullParser
 
@@ -20,14 +21,25 @@ from .nvidia_told import ABSENT, ADDRESS, BROKEN, Told, cuda_fault, mib, name, n
 _CARD = re.compile(rf"GPU ({ADDRESS})")
 _UNLICENSED = re.compile(r"Unlicensed(?! \(Unrestricted)", re.IGNORECASE)
 _SENSORS = ("fan_speed", "gpu_temp", "gpu_current_temp", "power_draw", "average_power_draw", "instant_power_draw")
+# Four fifths of a report by `-q` are clocks, limits and counters.
+_READ = set(_SENSORS) | {
+    *("driver_version", "kmd_version", "cuda_version", "cuda_umd_version", "product_name", "uuid", "gpu_uuid"),
+    *("minor_number", "bus_id", "device_id", "total", "free", "current", "current_mig", "virtualization_mode"),
+    *("accounting_mode", "license_status", "gpu_recovery_action"),
+    *("index", "gpu_instance_id", "compute_instance_id", "mig_uuid"),
+}
 
 
 def details(text: str, numbered: bool = True) -> list[Told]:
     """The cards in what `-q -x` or `-q` printed, cut or not. ``numbered``: all were asked, so their order counts."""
     found = []
     for root in _xml(text) or [_indented(text)]:
-        for index, gpu in enumerate(root.findall("gpu")):
-            found.append(replace(_detail(gpu, root), index=index if numbered else None))
+        said = {node.tag: (node.text or "").strip() for node in root}
+        cuda = said.get("cuda_version") or said.get("cuda_umd_version")
+        driver = version(said.get("driver_version") or said.get("kmd_version"))
+        for index, gpu in enumerate(root.iterfind("gpu")):
+            own = {"index": index if numbered else None, "driver": driver}
+            found.append(replace(_detail(gpu), **own, cuda=version(cuda), cuda_fault=cuda_fault(cuda)))
     return found
 
 
@@ -44,30 +56,40 @@ def _xml(text: str) -> list[Element]:
 
 
 def _indented(text: str) -> Element:
-    """`-q` as the tree that `-q -x` would be, with ``Product Name`` as ``product_name``."""
+    """What is read of `-q`, as the tree that `-q -x` would be: ``Product Name`` is ``product_name``."""
     root = Element("nvidia_smi_log")
     path = [(-1, root)]
     for line in text.splitlines():
         words = line.lstrip()
-        key, _, value = words.partition(" : ")
+        key, mark, value = words.partition(" : ")
+        tag = _tag(key)
+        if mark and tag not in _READ:
+            continue
         depth = len(line) - len(words)
         while path[-1][0] >= depth:
             path.pop()
         card = _CARD.fullmatch(key) if depth == 0 else None
-        tag = "gpu" if card else key.rstrip(" :").lower().replace(" ", "_")
-        node = SubElement(path[-1][1], tag, id=card[1]) if card else SubElement(path[-1][1], tag)
-        node.text = value
-        path.append((depth, node))
+        node = SubElement(path[-1][1], "gpu", id=card[1]) if card else SubElement(path[-1][1], tag)
+        if mark:
+            node.text = value
+        else:
+            path.append((depth, node))
     return root
 
 
-def _detail(gpu: Element, root: Element) -> Told:
-    def text(*paths: str, of: Element = gpu) -> str | None:
-        return next((t for p in paths if (t := (of.findtext(p) or "").strip())), None)
+@lru_cache(1024)
+def _tag(key: str) -> str:
+    return key.rstrip(" :").lower().replace(" ", "_")
+
+
+def _detail(gpu: Element) -> Told:
+    said = _said(gpu)
+
+    def text(*paths: str) -> str | None:
+        return next((said[p] for p in paths if said.get(p)), None)
 
     total, called, identifier = text("fb_memory_usage/total"), text("product_name"), text("uuid", "gpu_uuid")
     address = gpu.get("id") or text("pci/pci_bus_id", "pci/bus_id") or ""
-    cuda = text("cuda_version", "cuda_umd_version", of=root)
     virtual = text("gpu_virtualization_mode/virtualization_mode")
     return Told(
         address=pci.normal(address) if re.fullmatch(ADDRESS, address) else None,
@@ -78,17 +100,24 @@ def _detail(gpu: Element, root: Element) -> Told:
         free=mib(text("fb_memory_usage/free")),
         withheld=withheld(total),
         minor=number(text("minor_number")),
-        mig_mode=_mode(text("mig_mode/current_mig", "mig_mode/current")),
-        migs=_migs(gpu),
-        driver=version(text("driver_version", "kmd_version", of=root)),
-        cuda=version(cuda),
-        cuda_fault=cuda_fault(cuda),
+        mig_mode=(mode := _mode(text("mig_mode/current_mig", "mig_mode/current"))),
+        migs=_migs(gpu) if mode else None,
         lost=_lost(called, total, identifier),
         degraded=next(_degraded(gpu), None),
         virtual=True if virtual and virtual.upper() == "VGPU" else None,
         windows=True if text("driver_model/current_dm", "driver_model/current") in ("WDDM", "TCC", "MCDM") else None,
         answered=True,
     )
+
+
+def _said(gpu: Element) -> dict[str, str]:
+    """The values by path, two levels deep: asking the tree for each of them takes far longer."""
+    found: dict[str, str] = {}
+    for node in gpu:
+        found.setdefault(node.tag, (node.text or "").strip())
+        for inner in node:
+            found.setdefault(f"{node.tag}/{inner.tag}", (inner.text or "").strip())
+    return found
 
 
 def _lost(*values: str | None) -> str | None:
@@ -109,8 +138,7 @@ def _mode(text: str | None) -> str | None:
 def _migs(gpu: Element) -> tuple[MigDevice, ...] | None:
     """The instances; empty only where the text goes on behind the place where they would be."""
     rows = [*gpu.findall("mig_devices/mig_device"), *gpu.findall("mig_device")]
-    mode = _mode(gpu.findtext("mig_mode/current_mig") or gpu.findtext("mig_mode/current"))
-    if mode is None or not (rows or gpu.find("accounting_mode") is not None):
+    if not rows and gpu.find("accounting_mode") is None:
         return None
     return tuple(_mig(row) for row in rows if row.findtext("index"))
 
