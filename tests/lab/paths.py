@@ -8,6 +8,7 @@ from pathlib import Path
 HOME = Path(os.environ.get("GPUFLEET_LAB", "/var/lib/gpufleet-lab"))
 CACHE = HOME / "cache"
 RUN = HOME / "run"
+MIRROR = RUN / "mirror"  # of the vendors' repositories; it appears when somebody asks for them
 FILES = Path(__file__).parent / "files"
 REPOSITORY = Path(__file__).parent.parent.parent
 PROFILES = REPOSITORY / "tests" / "cases" / "gpu"

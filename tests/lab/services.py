@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import programs
 from .gguf import VERSION, write
-from .paths import CACHE, GATEWAY, RUN
+from .paths import CACHE, GATEWAY, MIRROR, RUN
 from .shell import cached, mounted, run, until
 from .trees import service_tree
 from .wheels import caddy
@@ -67,8 +67,14 @@ def _caddyfile(tls: Path, models: Path) -> str:
     reverse_proxy {GATEWAY}:5000
 }}
 http://{GATEWAY}:8081 {{
-    root * {models}
-    file_server
+    handle_path /mirror/* {{
+        root * {MIRROR}
+        file_server
+    }}
+    handle {{
+        root * {models}
+        file_server
+    }}
 }}
 """
 
