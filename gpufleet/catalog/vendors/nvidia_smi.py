@@ -38,8 +38,8 @@ def details(text: str, numbered: bool = True) -> list[Told]:
         cuda = said.get("cuda_version") or said.get("cuda_umd_version")
         driver = version(said.get("driver_version") or said.get("kmd_version"))
         for index, gpu in enumerate(root.iterfind("gpu")):
-            own = {"index": index if numbered else None, "driver": driver}
-            found.append(replace(_detail(gpu), **own, cuda=version(cuda), cuda_fault=cuda_fault(cuda)))
+            told = replace(_detail(gpu), driver=driver, cuda=version(cuda), cuda_fault=cuda_fault(cuda))
+            found.append(replace(told, index=index) if numbered else told)
     return found
 
 
