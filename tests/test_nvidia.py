@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from hypothesis import strategies as st
 
 from gpufleet.catalog.vendors import nvidia
 from gpufleet.catalog.vendors.seen import Seen
+from gpufleet.schema.gpu import Link
+from tests import corpus
 
 A, B = "GPU-11111111-2222-3333-4444-555555555555", "GPU-66666666-7777-8888-9999-aaaaaaaaaaaa"
 M = "MIG-01234567-89ab-cdef-0123-456789abcdef"
 BUS = ["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver=nvidia", "pci 0000:1b:00.0 0x030200 0x10de 0x2204 driver=nvidia"]
 FREE = ["pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver="]
 
+OWN = Path(__file__).parent / "cases/gpu"
 PRINTED = yaml.safe_load((Path(__file__).parent / "cases/nvidia.yaml").read_text())
-XML, DETAIL, TABLE, OLD_TABLE, LIST, CSV = PRINTED.values()
+XML, DETAIL, TABLE, OLD_TABLE, LIST, CSV, TOPOLOGY = PRINTED.values()
 GONE = "Unable to determine the device handle for GPU1: 0000:1B:00.0: GPU is lost.  Reboot the system."
 
 
@@ -93,6 +97,35 @@ def test_csv_without_units() -> None:
     seen = nvidia.parse([*BUS, *tool("smicsv", CSV)])
     assert cards(seen, "uuid", "vram_total_mib", "usable") == [(A, 24576, True), (None, None, False)]
     assert codes(seen) == ["gpu-lost"]
+
+
+# The tool's second card is the first on the bus: it counts in no order that is promised.
+FOUR = "index, pci.bus_id\n" + "\n".join(f"{n}, 00000000:{b}:00.0" for n, b in enumerate(["1B", "1A", "1C", "1D"]))
+PATHS = [("a", "b", "nvlink", "NV18"), ("a", "c", "pcie", "NODE"), ("b", "c", "pcie", "SYS")]
+PATHS += [("b", "d", "pcie", "PIX"), ("c", "d", "pcie", "PHB")]
+
+
+def ends(seen: Seen) -> list[tuple[str, str, str, str]]:
+    return [(link.cards[0][6], link.cards[1][6], link.kind, link.path) for link in seen.links]
+
+
+@pytest.mark.parametrize("head", ["", "\x1b[4m", "a banner\n\n"])
+def test_links_between_cards(head: str) -> None:
+    told = tool("smicsv", FOUR)
+    assert ends(nvidia.parse([*told, *tool("smitopo", head + TOPOLOGY)])) == PATHS
+    assert ends(nvidia.parse([*told, *tool("smitopo", "Failed to initialize NVML: Unknown Error", 255)])) == []
+
+
+@given(st.integers(0, len(TOPOLOGY)))
+def test_of_a_cut_matrix_no_path_is_misread(end: int) -> None:
+    assert set(ends(nvidia.parse([*tool("smicsv", FOUR), *tool("smitopo", TOPOLOGY[:end])]))) <= set(PATHS)
+
+
+def test_the_probe_asks_for_links_where_there_are_two_cards(tmp_path: Path) -> None:
+    shutil.copytree(OWN / "two-nvidia", tmp_path / "case", symlinks=True)
+    (tmp_path / "case/cmd/nvidia-smi topo -m").write_text("\tGPU0\tGPU1\nGPU0\tX\tPHB\nGPU1\tPHB\tX\n")
+    link = Link(cards=("0000:21:00.0", "0000:81:00.0"), kind="pcie", path="PHB")
+    assert corpus.replay(tmp_path / "case").links == (link,)
 
 
 def test_lost_cards_leave_the_others_known() -> None:

@@ -6,6 +6,7 @@ import re
 
 from . import nvidia_faults, nvidia_smi, pci
 from .nvidia_faults import Log
+from .nvidia_links import links
 from .nvidia_state import HOLDERS, Host, card, host_problems, state
 from .nvidia_table import table
 from .nvidia_told import ADDRESS, Told, gather, merged, name, number, same, uuid, version
@@ -51,6 +52,8 @@ esac
 if [ "$failed" ]; then
   ask kmod modinfo -F version nvidia
   ask dmesg sh -c '{ dmesg || journalctl -k -n 5000 --no-pager; } 2>/dev/null | grep NVRM: | tail -n 100'
+else
+  case $all in *'<gpu '*'<gpu '* | *'GPU 1: '*) ask smitopo nvidia-smi topo -m ;; esac
 fi
 """
 
@@ -82,6 +85,9 @@ def parse(lines: list[str]) -> Seen:
         (*host_problems(host, told, held, logs.get(None)), *problems),
         next((t.driver for t in told if t.driver), None) or host.module,
         next((t.cuda for t in told if t.cuda), None),
+        links=links(
+            answer(lines, "smitopo").text, {t.index: t.address for t in told if t.index is not None and t.address}
+        ),
     )
 
 
