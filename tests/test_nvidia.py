@@ -79,6 +79,31 @@ def test_table() -> None:
     assert codes(seen) == ["gpu-lost"]
 
 
+TABLED = re.sub(r"(?s)\n\|   1.*", "", TABLE).replace("2MiB /  24576MiB", "Not Supported    ")
+KINDS: list[tuple[list[str], str, str | None]] = [
+    (["pci 000f:01:00.0 0x030000 0x10de 0x2e12 driver=nvidia"], "soc", "unified"),
+    (["pci 0000:01:00.0 0x030200 0x10de 0x2b00 driver="], "soc", "unified"),
+    (["pci 0009:01:00.0 0x030200 0x10de 0x2342 driver=nvidia"], "dgpu", None),
+    (["pci 0000:02:00.0 0x030000 0x10de 0x0845 driver=nouveau"], "igpu", None),
+    (tool("smil", f"GPU 0: NVIDIA GB10 (UUID: {A})"), "soc", "unified"),
+    (tool("smil", f"GPU 0: NVIDIA Thor  (UUID: {A[4:]})"), "soc", "unified"),
+    (tool("smil", f"GPU 0: Orin (nvgpu) (UUID: {A[4:]})"), "soc", "unified"),
+    (tool("smil", f"GPU 0: NVIDIA GB100 (UUID: {A})"), "dgpu", None),
+    (tool("smil", f"GPU 0: NVIDIA A100X-1-10CME (UUID: {A})"), "vgpu", None),
+    (tool("smil", f"GPU 0: NVIDIA RTX Pro 6000 DC-24Q (UUID: {A})"), "vgpu", None),
+    (tool("smil", f"GPU 0: NVIDIA A100-SXM4-80GB (UUID: {A})"), "dgpu", None),
+    (tool("smicsv", "index, name, memory.total\n0, NVIDIA GH200 480GB, 97871 MiB"), "dgpu", "dedicated"),
+    (tool("smicsv", "index, name, memory.total\n0, NVIDIA N1X, 8128 MiB"), "soc", "unified"),
+    (tool("smicsv", "index, name, memory.total\n0, GRID V100-4C, [N/A]"), "vgpu", None),
+    (tool("smit", TABLED), "soc", "unified"),
+]
+
+
+@pytest.mark.parametrize(("lines", "kind", "memory"), KINDS)
+def test_kinds(lines: list[str], kind: str, memory: str | None) -> None:
+    assert cards(nvidia.parse(lines), "kind", "memory_kind") == [(kind, memory)]
+
+
 def test_table_of_an_old_driver() -> None:
     seen = nvidia.parse(tool("smit", OLD_TABLE, 14))
     assert cards(seen, "pci_address", "vram_total_mib", "cuda_version", "usable") == [

@@ -25,9 +25,12 @@ HOLDERS: dict[str, ProblemCode] = {
 # Graphics inside the chipsets that NVIDIA made until 2010, by the ranges that their products have.
 _CHIPSET = re.compile(r"10de:(01a0|01f0|024.|03d.|053.|07e.|08[4-7ab].)")
 # A vGPU is named after its share of the board: its size in GB, a letter for the licence, a digit for a revision.
-_PROFILE = re.compile(r"-\d+[ABCQ]\d*$|^GRID K\d+Q$")
-# The driver of NVIDIA's systems on a chip says its own name in place of a vendor's.
-_SYSTEM_ON_CHIP = "(nvgpu)"
+_PROFILE = re.compile(r"-\d+[ABCQ](?:ME|GFX)?\d*$|^GRID K\d+Q$")
+# The driver of NVIDIA's older systems on a chip says its own name in place of a vendor's; newer ones have the usual
+# driver and a place on the bus. GH200 and GB200 are none: their graphics part has memory of its own.
+_NVGPU = "(nvgpu)"
+_CHIP = re.compile(r"\(nvgpu\)|\b(?:GB10|N1X|Thor|Orin|Xavier)\b")
+_CHIP_IDS = ("10de:2e12", "10de:2b00")
 
 
 @dataclass(frozen=True)
@@ -150,16 +153,17 @@ _FAULTS: dict[ProblemCode, str] = {
 def card(told: Told, bus: PciCard | None, log: Log | None, judged: State, host: Host) -> Gpu:
     """The card itself. What only the driver can know stays None without one."""
     id_ = told.pci_id or (bus.id if bus else None) or None
-    kind = _kind(told, id_)
+    called = told.name or (bus.name if bus else None)
+    kind = _kind(told, id_, called or "")
     return Gpu(
         vendor="nvidia",
         index=told.index,
-        name=told.name or (bus.name if bus else None),
+        name=called,
         pci_address=told.address,
         pci_id=id_,
         uuid=told.uuid,
         kind=kind,
-        memory_kind="dedicated" if told.total else "unified" if _unified(told) else None,
+        memory_kind="unified" if kind == "soc" else "dedicated" if told.total else None,
         vram_total_mib=told.total,
         vram_free_mib=told.free,
         vram_source="driver" if told.total is not None else None,
@@ -179,10 +183,10 @@ def card(told: Told, bus: PciCard | None, log: Log | None, judged: State, host: 
     )
 
 
-def _kind(told: Told, id_: str | None) -> Literal["dgpu", "igpu", "soc", "vgpu"]:
-    if told.virtual or _PROFILE.search(told.name or ""):
+def _kind(told: Told, id_: str | None, called: str) -> Literal["dgpu", "igpu", "soc", "vgpu"]:
+    if told.virtual or _PROFILE.search(called):
         return "vgpu"
-    if _unified(told):
+    if id_ in _CHIP_IDS or _CHIP.search(called) or _unified(told):
         return "soc"
     return "igpu" if id_ and _CHIPSET.fullmatch(id_) else "dgpu"
 
@@ -190,14 +194,14 @@ def _kind(told: Told, id_: str | None) -> Literal["dgpu", "igpu", "soc", "vgpu"]
 def _unified(told: Told) -> bool:
     """Whether the card, answering otherwise, has no memory of its own. Instances or a vGPU may only hide it."""
     hidden = told.mig_mode == "Enabled" or told.virtual or _PROFILE.search(told.name or "") or told.lost
-    return told.total is None and not hidden and bool(told.withheld or _SYSTEM_ON_CHIP in (told.name or ""))
+    return told.total is None and not hidden and bool(told.withheld)
 
 
 def _driver(told: Told, bus: PciCard | None, log: Log | None, host: Host) -> str | None:
     """The driver of the link; else the one that must be there for the tool, or the kernel's log, to know the card."""
     if bus and (bus.driver or bus.bound is False):
         return bus.driver
-    if told.windows or host.windows or _SYSTEM_ON_CHIP in (told.name or ""):
+    if told.windows or host.windows or _NVGPU in (told.name or ""):
         return None
     known = told.answered or told.lost or told.dead or (log and (log.failed or log.lost))
     return "nvidia" if known else None

@@ -11,7 +11,8 @@ from ...schema.gpu import MigDevice
 
 ADDRESS = r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]"
 _HEX = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_UUID = re.compile(rf"(?:GPU-{_HEX}|MIG-{_HEX}|MIG-GPU-{_HEX}/\d+/\d+)", re.ASCII)
+# A Jetson's has nothing before its digits.
+_UUID = re.compile(rf"(?:(?:GPU-)?{_HEX}|MIG-{_HEX}|MIG-GPU-{_HEX}/\d+/\d+)", re.ASCII)
 # A card that no longer answers gets these in place of its values.
 BROKEN = re.compile(r"ERR!|Unknown Error|GPU is lost|GPU requires reset", re.IGNORECASE)
 ABSENT = re.compile(r"\[?(?:N/A|Not Supported)\]?", re.IGNORECASE)
@@ -70,7 +71,7 @@ def same(one: Told, other: Told) -> bool:
     if one.address and other.address:
         return one.address == other.address
     # Captures with masked identifiers have one and the same for every card.
-    if one.uuid and other.uuid and (one.uuid != other.uuid or one.uuid.strip("GPUMI-0")):
+    if one.uuid and other.uuid and (one.uuid != other.uuid or one.uuid.strip("GPU-0")):
         return one.uuid == other.uuid
     return one.index is not None and one.index == other.index
 
