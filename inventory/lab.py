@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 _lab = Path(os.environ.get("GPUFLEET_LAB", "/var/lib/gpufleet-lab")) / "run"
@@ -18,8 +19,12 @@ _settings = {"models": {"chat": _tiny}, "options": {"llama": {"context": 2048}},
 _ssh = {"ssh_user": "root", "ssh_key": _hosts["ssh_key"], "ssh_known_hosts_file": str(_lab / "known_hosts")}
 
 
+def _is_cpu(host):
+    return re.split("[@+]", host["profile"])[0] == "cpu"  # PROFILE[@SUITE][+ENGINE]
+
+
 def _group(is_cpu):
-    hosts = {name: h for name, h in sorted(_hosts["hosts"].items()) if (h["profile"] == "cpu") == is_cpu}
+    hosts = {name: h for name, h in sorted(_hosts["hosts"].items()) if _is_cpu(h) == is_cpu}
     return [(name, {**_ssh, **_settings, "ssh_hostname": h["address"]}) for name, h in hosts.items()]
 
 

@@ -41,7 +41,9 @@ def _status(lab: Lab) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     parser.add_argument("command", choices=["up", "down", "ssh", "status", "wipe", "reboot"])
-    parser.add_argument("words", nargs=argparse.REMAINDER, help="NAME=PROFILE for up, NAME for the others")
+    parser.add_argument(
+        "words", nargs=argparse.REMAINDER, help="NAME=PROFILE[@SUITE][+ENGINE] for up, NAME for the others"
+    )
     parser.add_argument("--no-seed", action="store_true", help="hosts pull every image themselves")
     args = parser.parse_args()
     lab = Lab()

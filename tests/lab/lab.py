@@ -15,6 +15,7 @@ from .paths import GATEWAY, HOME, RUN
 from .seed import ADDRESS as SEED_ADDRESS
 from .seed import plant
 from .shell import LabError, exclusive, step, until
+from .spec import Spec, read
 from .trees import machine_packages
 
 NAME = 11  # the kernel allows an interface 15 characters; ours begin with gfl-
@@ -23,18 +24,23 @@ FIRST = 11  # the last number of the first host's address
 
 @dataclass(frozen=True)
 class HostInfo:
-    """A host that runs."""
+    """A host that runs; its ``profile`` is PROFILE[@SUITE][+ENGINE]."""
 
     address: str
     profile: str
 
+    @property
+    def spec(self) -> Spec:
+        return read(self.profile)
+
 
 class Lab:
-    """Hosts by name; a profile is `cpu` or a folder of tests/cases/gpu."""
+    """Hosts by name. A host is PROFILE[@SUITE][+ENGINE]; a profile is `cpu` or a folder of tests/cases/gpu."""
 
     def up(self, wanted: Mapping[str, str], seeded: bool = True) -> dict[str, HostInfo]:
         """Bring up these hosts beside those that run; one that runs with another profile is made anew."""
         _root()
+        wanted = {name: str(read(text)) for name, text in wanted.items()}
         with exclusive():
             machine_packages()
             _base()
@@ -53,15 +59,15 @@ class Lab:
                 for name in wanted:
                     self._boot(name, have[name], seeded)
                 for name in wanted:
-                    nspawn.wait(name, have[name].address)
+                    nspawn.wait(name, have[name].address, have[name].spec)
             return have
 
     def _boot(self, name: str, host: HostInfo, seeded: bool) -> None:
         docker = nspawn.folder(name) / "docker"
-        if seeded and not (docker / "overlay2").exists():
+        if seeded and host.spec.engine == "docker" and not (docker / "overlay2").exists():
             docker.mkdir(parents=True, exist_ok=True)
             plant(docker)
-        nspawn.boot(name, host.address, host.profile)
+        nspawn.boot(name, host.address, host.spec)
 
     def down(self, *names: str) -> None:
         """End these hosts, or everything: hosts, services, bridge, and the run directory."""
@@ -90,7 +96,8 @@ class Lab:
         mark = "/run/lab-boot"  # /run is new with every boot
         self.run(name, f"touch {mark}; systemctl reboot", check=False)
         until(f"the reboot of {name}", lambda: self.run(name, f"test ! -e {mark}", check=False).returncode == 0)
-        nspawn.wait(name, self.hosts()[name].address)
+        host = self.hosts()[name]
+        nspawn.wait(name, host.address, host.spec)
 
     def link(self, name: str, up: bool) -> None:
         """Plug or unplug the host's cable."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -10,10 +9,11 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from . import hardware, net, programs
-from .paths import FILES, GATEWAY, REGISTRY, RUN
+from . import engines, hardware, net, programs
+from .paths import FILES, GATEWAY, RUN
 from .services import NAMES, certificates
 from .shell import mounted, run, until
+from .spec import Spec
 from .trees import host_tree
 
 Completed = subprocess.CompletedProcess[str]
@@ -25,24 +25,31 @@ def folder(name: str) -> Path:
     return RUN / "hosts" / name
 
 
-def boot(name: str, address: str, profile: str) -> None:
+def boot(name: str, address: str, spec: Spec) -> None:
     """Make the host's files unless they are there, and start it unless it runs."""
     home, root = folder(name), folder(name) / "root"
     fresh = not (home / "made").exists()
-    for part in ("upper", "work", "root", "docker", "containerd"):
+    # Podman has its store where a host has Podman, or may get it.
+    stores = ("docker", "containerd") if spec.engine == "docker" else ("docker", "containerd", "containers")
+    for part in ("upper", "work", "root", *stores):
         (home / part).mkdir(parents=True, exist_ok=True)
     if not mounted(root):
-        layers = f"lowerdir={host_tree()},upperdir={home}/upper,workdir={home}/work"
+        layers = f"lowerdir={host_tree(spec.suite, spec.engine)},upperdir={home}/upper,workdir={home}/work"
         run("mount", "-t", "overlay", "overlay", "-o", layers, root)
     if fresh:
-        _furnish(root, name, profile)
-        (home / "made").write_text(profile)
+        _furnish(root, name, spec)
+        (home / "made").write_text(str(spec))
     if not net.namespace(name).exists():
         net.join(name, address)
-    programs.start(f"host-{name}", FILES / "nspawn", root, name, home)
+    programs.start(f"host-{name}", FILES / "nspawn", root, name, home, env=_environment(spec))
 
 
-def _furnish(root: Path, name: str, profile: str) -> None:
+def _environment(spec: Spec) -> dict[str, str]:
+    """Its systemd no longer knows control groups of version 1, which this machine has."""
+    return {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"} if spec.suite == "sid" else {}
+
+
+def _furnish(root: Path, name: str, spec: Spec) -> None:
     """What makes this host this host."""
     (root / "etc/hostname").write_text(f"{name}\n")
     names = " ".join(NAMES)
@@ -51,16 +58,19 @@ def _furnish(root: Path, name: str, profile: str) -> None:
     shutil.copy(f"{KEY}.pub", root / "root/.ssh/authorized_keys")
     with (root / BUNDLE).open("a") as bundle:
         bundle.write((certificates() / "ca.pem").read_text())
-    (root / "etc/docker").mkdir(exist_ok=True)
-    (root / "etc/docker/daemon.json").write_text(json.dumps({"registry-mirrors": [f"http://{REGISTRY}"]}, indent=2))
-    if profile != "cpu":
-        hardware.install(profile, root)
+    for key in (host_tree() / "etc/ssh").glob("ssh_host_*"):
+        shutil.copy(key, root / "etc/ssh")  # one for all, as known_hosts() has it
+    direct = f'Acquire::http::Proxy::{GATEWAY} "DIRECT";\n'
+    (root / "etc/apt/apt.conf.d/91lab").write_text(direct)
+    cards = [] if spec.profile == "cpu" else hardware.install(spec.profile, root)
+    engines.configure(spec, root, cards)
 
 
-def wait(name: str, address: str) -> None:
-    """Until sshd lets us in and dockerd answers."""
+def wait(name: str, address: str, spec: Spec) -> None:
+    """Until sshd lets us in and dockerd, if it is there from the beginning, answers."""
     until(f"ssh on {name} (see {programs.log(f'host-{name}')})", lambda: ssh(address, "true").returncode == 0, 60)
-    until(f"dockerd on {name}", lambda: ssh(address, "docker version >/dev/null").returncode == 0, 60)
+    if spec.engine == "docker":
+        until(f"dockerd on {name}", lambda: ssh(address, "docker version >/dev/null").returncode == 0, 60)
 
 
 def ssh(address: str, command: str, timeout: float | None = None) -> Completed:

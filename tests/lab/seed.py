@@ -12,6 +12,7 @@ from . import nspawn
 from .images import RECIPES, wanted
 from .paths import CACHE
 from .shell import LabError, cached, run
+from .spec import Spec
 
 NAME, ADDRESS = "seed", "10.98.0.9"
 # What makes one dockerd another than the next.
@@ -26,9 +27,9 @@ def seed() -> Path:
 
 def _make(target: Path) -> None:
     nspawn.remove(NAME)
-    nspawn.boot(NAME, ADDRESS, "cpu")
+    nspawn.boot(NAME, ADDRESS, Spec())
     try:
-        nspawn.wait(NAME, ADDRESS)
+        nspawn.wait(NAME, ADDRESS, Spec())
         for image in wanted():
             pulled = nspawn.ssh(ADDRESS, f"docker pull -q {image}")
             if pulled.returncode:

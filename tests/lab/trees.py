@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .paths import FILES, GATEWAY
 from .shell import cached, run
+from .wheels import compose
 
 MACHINE_PACKAGES = (
     "mmdebstrap systemd-container iproute2 openssh-client openssl pigz busybox debian-archive-keyring ca-certificates"
@@ -19,6 +20,10 @@ HOST_PACKAGES = (
     "systemd,systemd-sysv,dbus,openssh-server,docker.io,docker-cli,docker-compose,iptables,iproute2,procps,"
     "curl,ca-certificates,apt-utils"
 )
+BARE_PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,iproute2,procps,kmod,ca-certificates,apt-utils"
+PODMAN_PACKAGES = f"{BARE_PACKAGES},curl,podman,podman-compose,nftables,aardvark-dns"
+# Debian 12 has Docker's client within docker.io, and no compose of version 2.
+BOOKWORM_PACKAGES = HOST_PACKAGES.replace("docker-cli,docker-compose,", "")
 IMAGE_PACKAGES = "python3,curl,ca-certificates,redis-server"
 LLAMA_PACKAGES = "llama.cpp-tools,curl,ca-certificates"
 SERVICE_PACKAGES = "docker-registry,apt-cacher-ng"
@@ -38,16 +43,26 @@ def _installed(package: str) -> bool:
     return "ok installed" in run("dpkg-query", "-W", "-f", "${Status}", package, check=False)
 
 
-def host_tree() -> Path:
-    """Debian 13 with sshd and dockerd."""
+def host_tree(suite: str = "trixie", engine: str = "docker") -> Path:
+    """Debian with sshd and a container engine."""
     files = sorted(p for p in (FILES / "host").rglob("*") if p.is_file())
-    recipe = HOST_PACKAGES + "".join(f"{p.relative_to(FILES)} {p.stat().st_mode}\n{p.read_text()}" for p in files)
-    return cached("host", recipe, _make_host) / "root"
+    packages = _host_packages(suite, engine)
+    recipe = packages + "".join(f"{p.relative_to(FILES)} {p.stat().st_mode}\n{p.read_text()}" for p in files)
+    name = "host" if (suite, engine) == ("trixie", "docker") else f"host-{suite}-{engine}"
+    return cached(name, recipe, lambda folder: _make_host(folder / "root", suite, engine)) / "root"
 
 
-def _make_host(folder: Path) -> None:
-    root = folder / "root"
-    debootstrap("trixie", root, HOST_PACKAGES)
+def _host_packages(suite: str, engine: str) -> str:
+    with_docker = BOOKWORM_PACKAGES if suite == "bookworm" else HOST_PACKAGES
+    return {"docker": with_docker, "podman": PODMAN_PACKAGES, "none": BARE_PACKAGES}[engine]
+
+
+def _make_host(root: Path, suite: str, engine: str) -> None:
+    debootstrap(suite, root, _host_packages(suite, engine))
+    if (suite, engine) == ("bookworm", "docker"):
+        plugins = root / "usr/libexec/docker/cli-plugins"
+        plugins.mkdir(parents=True, exist_ok=True)
+        shutil.copy(compose(), plugins)
     shutil.copytree(FILES / "host", root, dirs_exist_ok=True)
     run("chroot", root, "systemctl", "enable", "lab-cgroups.service", "lab-hardware.service", "ssh.service")
     run("chroot", root, "ssh-keygen", "-A")

