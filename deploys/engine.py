@@ -1,18 +1,39 @@
-"""The container engine and its compose plugin, from the distribution."""
+"""The engine's configuration, and the CDI devices that it hands to containers."""
 
 from __future__ import annotations
 
+import io
+
+from pyinfra.api.command import FileUploadCommand
 from pyinfra.context import host
 
+from ..plan.daemon import PATH, merged
+from ..plan.provision import daemon, loaded
 from ..schema import HostState
 from .observe import Commands, Target, converging
 from .script import script
 
 
 @converging
-def installed(target: Target, state: HostState, packages: tuple[str, ...]) -> Commands:
-    """Install the engine's packages where the engine or its compose plugin is missing."""
-    if {"docker", "compose"} <= set(state.tools):
-        host.noop("docker and its compose plugin")
+def configured(target: Target, state: HostState) -> Commands:
+    """Merge what is needed into daemon.json, and restart dockerd where it has not loaded that."""
+    provision, have = target.plan.provision, state.plumbing
+    new = merged(have.daemon, daemon(provision, have.engine))
+    if new is None and loaded(provision, have):
+        host.noop(PATH)
         return
-    yield script("install", packages=" ".join((*packages, "ca-certificates", "curl")))
+    if new is not None:
+        yield FileUploadCommand(io.BytesIO(new.encode()), f"{PATH}.new")
+    yield script("daemon", path=PATH)
+
+
+@converging
+def cdi(target: Target, state: HostState) -> Commands:
+    """Have the specification of CDI devices made where a planned card is not in it."""
+    wanted = target.plan.provision
+    devices = [f"nvidia.com/gpu={card}" for card in wanted.cards] if wanted.route == "cdi" else []
+    missing = [device for device in devices if device not in state.cdi]
+    if not missing:
+        host.noop(f"{len(devices)} CDI devices")
+        return
+    yield script("cdi", missing=" ".join(missing))

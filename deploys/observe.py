@@ -71,8 +71,14 @@ def _observe(host: Host, target: Target) -> HostState | None:
 
 def arguments(target: Target) -> dict[str, str]:
     """What the state fact is asked with."""
-    lists = {"paths": "\n".join(target.paths), "operators": "\n".join(target.plan.operators)}
-    return {"root": target.plan.root, "release": target.release.id, **lists}
+    below = target.plan.provision
+    lists = {
+        "paths": target.paths,
+        "operators": target.plan.operators,
+        "files": [path for s in below.sources for path in (s.file, s.key_file)],
+        "cards": below.cards,
+    }
+    return {"root": target.plan.root, "release": target.release.id, **{k: "\n".join(v) for k, v in lists.items()}}
 
 
 def hurry(host: Host) -> None:

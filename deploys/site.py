@@ -16,13 +16,12 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import StateStage
 from pyinfra.context import host
 
-from ..catalog import engine_packages
 from ..errors import Refused
 from ..facts.host import Facts
 from ..plan import explain, plan, want
 from ..render import render
-from ..schema import HostFacts, Plan
-from . import accounts, boot, engine, layout, models, release, up
+from ..schema import Plan
+from . import accounts, boot, engine, layout, models, packages, release, up
 from .observe import Target, hurry
 
 
@@ -51,12 +50,13 @@ def site() -> None:
             logger.info("%s%s", host.print_prefix, line)
     if planned.blocked:
         return _refuse([str(f) for f in planned.blocked])
-    _converge(target, facts)
+    _converge(target)
 
 
-def _converge(target: Target, facts: HostFacts) -> None:
-    packages = engine_packages(facts.system.distro, facts.system.distro_version)
-    engine.installed(name="Install the container engine", target=target, packages=packages)
+def _converge(target: Target) -> None:
+    packages.installed(name="Install the packages", target=target)
+    engine.configured(name="Configure the container engine", target=target)
+    engine.cdi(name="Make the CDI devices", target=target)
     accounts.operators(name="Let the operators use the engine", target=target)
     boot.starting(name="Start at boot what Docker could not", target=target)
     layout.directories(name="Make the directories", target=target)

@@ -38,8 +38,9 @@ def parse(lines: list[str]) -> Engine:
         compose_version=plugins.get("compose"),
         reachable=bool(server),
         complaint="" if server else complaint,
-        cdi_devices=_cdi([v for k, v in found if k == "cdi"]) if info.get("CDISpecDirs") else (),
+        cdi_devices=parse_cdi(lines) if info.get("CDISpecDirs") else (),
         runtimes=tuple(sorted(info.get("Runtimes") or {})),
+        live_restore=bool(info.get("LiveRestoreEnabled")),
         containers=parse_containers(lines),
     )
 
@@ -62,11 +63,14 @@ def _info(lines: list[str]) -> tuple[dict[str, Any], str]:
     return info, "; ".join(complaints) or "no answer within 20 s"
 
 
-def _cdi(lines: list[str]) -> tuple[str, ...]:
-    """CDI device names: each ``name:`` belongs to the ``kind:`` of its spec."""
+def parse_cdi(lines: list[str]) -> tuple[str, ...]:
+    """CDI device names: each ``name:`` belongs to the ``kind:`` of its specification."""
     names: set[str] = set()
     kind = ""
-    for key, _, value in (line.partition(":") for line in lines):
+    for line in lines:
+        key, _, value = line.removeprefix("cdi ").partition(":")
+        if not line.startswith("cdi "):
+            continue
         if key == "kind":
             kind = value
         elif kind:
@@ -104,6 +108,7 @@ def _health(status: str) -> Literal["healthy", "unhealthy", "starting", "none"]:
 
 
 SECTION = Section("engine", INFO + CONTAINERS + CDI, parse)
+CDI_SECTION = Section("cdi", CDI, parse_cdi)
 CONTAINERS_SECTION = Section("containers", CONTAINERS, parse_containers)
 
 

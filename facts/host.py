@@ -8,7 +8,7 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import HostFacts
-from . import accounts, disk, engine, gpu, nodes, ports, system
+from . import accounts, disk, engine, gpu, nodes, plumbing, ports, system
 from .section import Section, parse, probe
 
 SECTIONS: list[Section[Any]] = [
@@ -16,6 +16,7 @@ SECTIONS: list[Section[Any]] = [
     accounts.SECTION,
     gpu.SECTION,
     nodes.SECTION,
+    plumbing.SECTION,
     engine.SECTION,
     ports.SECTION,
     disk.SECTION,

@@ -9,7 +9,7 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import Entry, HostState
-from . import accounts, engine
+from . import accounts, engine, plumbing
 from .section import Section, parse, probe
 
 # Where docker looks for its plugins; asking docker itself would cost 60 ms.
@@ -105,18 +105,21 @@ SECTIONS: list[Section[Any]] = [
     Section("links", LINKS, parse_links),
     Section("release", RELEASE, parse_release),
     Section("hashes", HASHES, parse_hashes),
+    engine.CDI_SECTION,
+    plumbing.SECTION,
 ]
 
 
 class State(FactBase[HostState | None]):
     """Returns HostState; None when the host did not answer.
 
-    ``paths`` to look at and ``operators`` are a line each; ``release``: the id of the release whose files are read.
+    ``paths`` to look at, ``operators``, ``files`` to digest and ``cards`` are a line each; ``release``: the id of the
+    release whose files are read.
     """
 
     @override
-    def command(self, root: str, release: str, paths: str, operators: str) -> str:
-        return probe(SECTIONS, root=root, release=release, paths=paths, operators=operators)
+    def command(self, root: str, release: str, **lines: str) -> str:
+        return probe(SECTIONS, root=root, release=release, **lines)
 
     @override
     def process(self, output: list[str]) -> HostState:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 
 from ..errors import Problem, Refused, choose
-from ..schema import FindingKind, Model, Noun, Service, Stack, read
+from ..schema import Distro, FindingKind, Model, Noun, Service, Stack, read
 
 OURS = Path(__file__).parent
 NounT = TypeVar("NounT", bound=Noun)
@@ -58,10 +58,10 @@ def gfx_overrides() -> dict[str, dict[str, str]]:
     return dict(_load(OURS / "vendors" / "gfx_overrides.yaml"))
 
 
-def engine_packages(distro: str, version: str) -> tuple[str, ...]:
-    """Packages of the container engine in the distribution's own repository; empty: none that would do."""
-    path = OURS / "distros" / f"{distro}.yaml"
-    return tuple(_load(path)["engine"].get(version, ())) if path.is_file() else ()
+def distro(id_: str) -> Distro | None:
+    """A distribution by the ID of its os-release; None: it is not in the catalog."""
+    path = OURS / "distros" / f"{id_}.yaml"
+    return _read_cached(Distro, path) if path.is_file() else None
 
 
 @cache

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ..schema import Download, Finding, HostFacts, Plan, Secret
 from .checkup import gpu_findings
 from .explain import explain
-from .place import Place, place
+from .place import place
 from .preflight import preflight
+from .provision import provision
 from .resolve import deadline, directories, outputs, resolve
 from .wanted import ROLES, Wanted, WantedService, want
 
@@ -24,7 +23,8 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     fetch = _downloads(wanted)
     uses_gpu = any(p.cards for p in places.values())
     cards = gpu_findings(facts.gpus, "warns") if uses_gpu else ()  # without any, GPU-NONE tells of them all
-    findings = (*fit, *_context(wanted), *preflight(wanted, facts, fetch, _vendors(places)), *cards)
+    below = provision(wanted, facts, [card for p in places.values() for card in p.cards])
+    findings = (*fit, *_context(wanted), *preflight(wanted, facts, fetch, below), *cards)
     settings = wanted.settings
     return Plan(
         host=host,
@@ -33,6 +33,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         stack=wanted.stack,
         root=settings.data_root,
         bind=str(settings.bind),
+        provision=below,
         selinux=facts.system.selinux,
         operators=tuple(settings.operators),
         services=tuple(resolve(wanted, s, places[s.name], facts) for s in wanted.services),
@@ -45,11 +46,6 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         keep_releases=settings.keep_releases,
         findings=findings,
     )
-
-
-def _vendors(places: Mapping[str, Place]) -> set[str]:
-    """Vendors of the cards that are used."""
-    return {card.vendor for place in places.values() for card in place.cards}
 
 
 def _downloads(wanted: Wanted) -> tuple[Download, ...]:

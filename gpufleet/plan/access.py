@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..catalog import gfx_overrides
 from ..schema import Accelerator, Access, Gpu, HostFacts, Service
+from .provision import route
 
 ACCELERATORS: dict[str, Accelerator] = {"nvidia": "cuda", "amd": "rocm"}
 KFD = "/dev/kfd"
@@ -38,7 +39,7 @@ def access(cards: Sequence[Gpu], service: Service, facts: HostFacts) -> Access:
 
 def _nvidia(cards: Sequence[Gpu], facts: HostFacts) -> Access:
     ids = tuple(c.identity or "" for c in cards)
-    hook = not facts.engine.cdi_devices and "nvidia" in facts.engine.runtimes
+    hook = route(facts) == "hook"
     return Access(
         driver="nvidia" if hook else "cdi",
         device_ids=ids if hook else tuple(f"nvidia.com/gpu={i}" for i in ids),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from typing import Protocol
 
-from ..schema import Container, Directory, Download, HostState, Plan, Secret
+from ..schema import Container, Directory, Download, HostState, Plan, Plumbing, Provision, Secret, Source
 
 GROUP = "docker"  # of those who may use the engine: both Docker's and the distributions' packages make it
 
@@ -23,6 +24,7 @@ class Rendered(Protocol):
 def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[str]:
     """Everything that a run would mend, one line each."""
     yield from (f"{name}: is not in the group {GROUP}" for name in missing_operators(plan, state))
+    yield from (f"package {name}: is not as planned" for name in missing_packages(plan.provision, state.plumbing))
     yield from (f"{d.path}: is not a directory of {d.uid}:{d.gid}, {d.mode}" for d in wrong_directories(plan, state))
     secrets = missing_secrets(plan, state)
     if secrets is not None:
@@ -49,6 +51,22 @@ def _wrong(want: Directory, state: HostState) -> bool:
     if have is None or have.kind != "directory":
         return True
     return not (have.link or want.keep or (have.uid, have.gid, have.mode) == (want.uid, want.gid, want.mode))
+
+
+def missing_sources(wanted: Provision, have: Plumbing) -> tuple[Source, ...]:
+    """Repositories whose file is not as planned, or whose key is not there: it is checked when it is fetched."""
+    return tuple(s for s in wanted.sources if have.digests.get(s.file) != _digest(s) or s.key_file not in have.digests)
+
+
+def _digest(source: Source) -> str:
+    return sha256(source.content.encode()).hexdigest()
+
+
+def missing_packages(wanted: Provision, have: Plumbing) -> dict[str, str]:
+    """Packages that are not installed, or in another version than the exact one, or may be upgraded and must not."""
+    installed = have.packages
+    wrong = {n: v for n, v in wanted.packages.items() if n not in installed or (v and installed[n] != v)}
+    return wrong | {n: wanted.packages[n] for n in wanted.hold if n not in have.held}
 
 
 def missing_secrets(plan: Plan, state: HostState) -> tuple[Secret, ...] | None:

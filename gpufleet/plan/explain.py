@@ -12,6 +12,8 @@ def explain(plan: Plan) -> list[str]:
     for s in plan.services:
         where = ", ".join(s.devices) or "cpu"
         lines.append(f"  {s.name:<10} {s.image}  on {where} ({s.reason})")
+    for name, version in plan.provision.packages.items():
+        lines.append(f"  package {name} {version}".rstrip() + ("  held" if name in plan.provision.hold else ""))
     for book in plan.ledgers:
         lines += [f"  {line}" for line in ledger.text(book)]
     lines += [f"  model {d.path.rsplit('/', 1)[1]}: {ledger.mib(d.bytes)} MiB" for d in plan.downloads]

@@ -1,12 +1,14 @@
 """The nouns: frozen pydantic models that refuse unknown keys."""
 
 from .base import Noun, read
+from .distro import Distro, Repository
 from .finding import Finding, FindingKind
 from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
 from .model import Architecture, Model
 from .plan import Access, Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService
+from .provision import Plumbing, Provision, Source
 from .service import Accelerator, File, Gate, Healthcheck, Secret, Service, Stack, StackService, Volume
 from .settings import Mirrors, Settings
 
@@ -17,6 +19,7 @@ __all__ = [
     "Container",
     "Directory",
     "Disk",
+    "Distro",
     "Download",
     "Engine",
     "Entry",
@@ -43,9 +46,13 @@ __all__ = [
     "Output",
     "Plan",
     "PlannedService",
+    "Plumbing",
+    "Provision",
+    "Repository",
     "Secret",
     "Service",
     "Settings",
+    "Source",
     "Stack",
     "StackService",
     "System",

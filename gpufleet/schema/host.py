@@ -6,6 +6,7 @@ from typing import Literal
 
 from .base import Noun
 from .gpu import Gpus
+from .provision import Plumbing
 
 
 class Container(Noun):
@@ -30,6 +31,7 @@ class Engine(Noun):
     complaint: str = ""
     cdi_devices: tuple[str, ...] = ()
     runtimes: tuple[str, ...] = ()
+    live_restore: bool = False
     containers: tuple[Container, ...] = ()
 
 
@@ -74,6 +76,7 @@ class HostFacts(Noun):
     accounts: dict[str, tuple[str, ...]] = {}
     present: dict[str, int] = {}
     node_groups: dict[str, int] = {}
+    plumbing: Plumbing = Plumbing()
 
 
 class Entry(Noun):
@@ -96,7 +99,8 @@ class HostState(Noun):
 
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
     of its services, ``env_keys`` the names in .env that have a value, ``tools`` which of docker and compose are there,
-    ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled.
+    ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled,
+    ``cdi`` the devices of all CDI specifications.
     """
 
     tools: tuple[str, ...] = ()
@@ -109,3 +113,5 @@ class HostState(Noun):
     verified: str | None = None
     release: dict[str, str] = {}
     hashes: dict[str, str] = {}
+    cdi: tuple[str, ...] = ()
+    plumbing: Plumbing = Plumbing()

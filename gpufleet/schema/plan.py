@@ -6,6 +6,7 @@ from typing import Literal
 
 from .base import Noun
 from .finding import Finding
+from .provision import Provision
 from .service import Accelerator, Gate, Healthcheck, Secret
 
 
@@ -126,6 +127,7 @@ class Plan(Noun):
     bind: str
     selinux: bool = False
     operators: tuple[str, ...] = ()
+    provision: Provision = Provision()
     services: tuple[PlannedService, ...] = ()
     ledgers: tuple[Ledger, ...] = ()
     directories: tuple[Directory, ...] = ()

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from .base import AbsolutePath, MiB, Name, Noun, Port
+from .distro import Fingerprint, Vendor
 from .model import Model
 
 # Tells the two apart before they are read: a wrong model entry must not also be called a wrong name.
 _KIND = Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>")
 
 
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$")]
+
+
 class Mirrors(Noun):
     """Where to fetch from instead of the public places."""
 
-    huggingface: str = Field(
-        "https://huggingface.co", pattern=r"^https?://[^\s'\"]+$", description="Hugging Face endpoint"
+    huggingface: Url = Field("https://huggingface.co", description="Hugging Face endpoint")
+    packages: Url | None = Field(
+        None, description="vendors' package repositories: this URL, then their own without `https://`"
+    )
+    keys: dict[Vendor, Fingerprint] = Field(
+        {}, description="fingerprint of the key that signs a repository on your mirror, where it is not the vendor's"
+    )
+    registry: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$",
+        description="registry for images: this, then their own name with its registry",
     )
 
 
@@ -37,6 +50,16 @@ class Settings(Noun):
         [], description="accounts of the host that may use the engine without sudo; nobody is taken out"
     )
     install_engine: bool = Field(True, description="install the container engine where there is none")
+    engine_from: Literal["distro", "docker"] = Field(
+        "distro", description="whose packages: the distribution's, or Docker's own; an engine that is there is kept"
+    )
+    install_toolkit: bool = Field(
+        True, description="install NVIDIA's container toolkit where containers cannot reach a planned card"
+    )
+    toolkit_version: str = Field("1.20.0-1", pattern=r"^[0-9][0-9.]*-[0-9]+$", description="its exact version, held")
+    restart_engine: bool = Field(
+        False, description="may restart the engine although containers of others run that would stop"
+    )
     models: dict[Name, Annotated[Annotated[Name, Tag("<name>")] | Annotated[Model, Tag("<model>")], _KIND]] = Field(
         {},
         description="what a stack's model name stands for here: a model of the catalog, or a whole model entry",

@@ -1,0 +1,30 @@
+"""Package sources and packages: the engine, NVIDIA's toolkit."""
+
+from __future__ import annotations
+
+import io
+
+from pyinfra.api.command import FileUploadCommand
+from pyinfra.context import host
+
+from ..plan.drift import missing_packages, missing_sources
+from ..schema import HostState
+from .observe import Commands, Target, converging
+from .script import script
+
+
+@converging
+def installed(target: Target, state: HostState) -> Commands:
+    """Install what is missing, from the repositories that have it, and hold what must stay."""
+    wanted = target.plan.provision
+    sources, packages = missing_sources(wanted, state.plumbing), missing_packages(wanted, state.plumbing)
+    if not (sources or packages):
+        host.noop(f"{len(wanted.packages)} packages")
+        return
+    for source in sources:
+        key = {"url": source.key_url, "key": source.key_file, "fingerprint": source.fingerprint}
+        yield script("key", manager=wanted.manager, repository=source.name, **key)
+        yield FileUploadCommand(io.BytesIO(source.content.encode()), source.file)
+    names = " ".join(f"{name}={version}" if version else name for name, version in packages.items())
+    hold = " ".join(name for name in packages if name in wanted.hold)
+    yield script(str(wanted.manager), packages=names, hold=hold)

@@ -1,0 +1,13 @@
+# Install $packages (NAME or NAME=VERSION), keep those of $hold from upgrades.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+if ! zypper -q -n install --no-recommends $packages ca-certificates curl >>"$log" 2>&1; then
+  echo "engine: cannot install $packages; the last lines of zypper follow" >&2
+  tail -n 15 "$log" >&2
+  exit 1
+fi
+[ -z "$hold" ] || zypper -q addlock $hold >>"$log" 2>&1
+systemctl enable --now docker >>"$log" 2>&1 || {
+  echo "engine: docker does not start; look at \`journalctl -u docker\`" >&2
+  exit 1
+}

@@ -1,0 +1,85 @@
+"""What is there of engine and toolkit: packages, daemon.json, package sources."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from typing import Any
+
+from ..schema import Plumbing
+from .section import Section
+
+# apt-mark would take 100 ms: a package on hold is wanted as `hold`. A process's start is in its stat, in hundredths of
+# a second since boot; its directory's time is that of the first look at it.
+SCRIPT = r"""
+names='docker.io docker-ce docker-ce-cli docker-cli containerd.io containerd runc docker-compose docker-compose-v2
+  docker-compose-plugin docker-doc podman-docker docker nvidia-container-toolkit nvidia-container-toolkit-base
+  libnvidia-container-tools libnvidia-container1'
+if command -v dpkg-query >/dev/null; then
+  dpkg-query -W -f 'package ${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' $names
+  for f in "$R"/var/lib/dpkg/updates/[0-9]*; do [ -e "$f" ] && echo "half ${f##*/}"; done
+elif command -v rpm >/dev/null; then
+  rpm -q --qf 'package install installed %{NAME} %{VERSION}-%{RELEASE}\n' $names | grep '^package install'
+fi
+sed 's/^/daemon /' "$R/etc/docker/daemon.json"
+for f in $files; do sha256sum "$f" | sed 's/^/digest /'; done
+grep -sHoE 'https?://[^] "]+' "$R"/etc/apt/sources.list "$R"/etc/apt/sources.list.d/* "$R"/etc/yum.repos.d/* |
+  sed 's/^/source /'
+pid=$(cat "$R/run/docker.pid") && {
+  echo "flags $(tr '\0' ' ' <"/proc/$pid/cmdline")"
+  boot=$(awk '/^btime/ { print $2 }' /proc/stat)
+  born=$(awk -v boot="$boot" '{ sub(/.*\) /, ""); print int(boot + $20 / 100) }' "/proc/$pid/stat")
+  hook=/usr/bin/nvidia-container-runtime-hook
+  [ -e $hook ] && [ "$(stat -L -c %Z $hook)" -gt "$born" ] && echo "stale $hook"
+  [ -z "$cards" ] || limit 20 docker info --format '{{json .}}' | sed 's/^/info /'
+}
+[ -d "$R/snap/docker/current" ] && echo snap
+"""
+
+_VENDORS = ("download.docker.com", "nvidia.github.io")
+
+
+def parse(lines: list[str]) -> Plumbing:
+    """The section's ``key value`` lines."""
+    rows = [(key, value) for key, _, value in (line.partition(" ") for line in lines)]
+    packages = [value.split() for key, value in rows if key == "package" and len(value.split()) == 4]
+    daemon = [value for key, value in rows if key == "daemon"]
+    info = _info([value for key, value in rows if key == "info"])
+    digests = (value.split("  ", 1) for key, value in rows if key == "digest" and "  " in value)
+    return Plumbing(
+        packages={name: version for _, status, name, version in packages if status == "installed"},
+        held=tuple(name for want, status, name, _ in packages if want == "hold" and status == "installed"),
+        half=(
+            *(name for _, status, name, _ in packages if status not in ("installed", "not-installed", "config-files")),
+            *(value for key, value in rows if key == "half"),
+        ),
+        engine=info.get("ServerVersion"),
+        live=(*(["cdi"] if info.get("CDISpecDirs") else []), *(r for r in info.get("Runtimes") or {} if r == "nvidia")),
+        daemon="\n".join(daemon) if daemon else None,
+        flags=tuple(re.findall(r"(?<=--)[a-z-]+", next((value for key, value in rows if key == "flags"), ""))),
+        stale=tuple(value for key, value in rows if key == "stale"),
+        digests={path: digest for digest, path in digests},
+        foreign=_foreign([value for key, value in rows if key == "source"]),
+        snap=("snap", "") in rows,
+    )
+
+
+def _info(lines: list[str]) -> dict[str, Any]:
+    """What `docker info` says; nothing where it cannot be read."""
+    with suppress(ValueError, TypeError):
+        return dict(json.loads("".join(lines)))
+    return {}
+
+
+def _foreign(rows: list[str]) -> dict[str, tuple[str, ...]]:
+    """Vendors whose packages a file of package sources names, by file. A mirror's URL holds the vendor's."""
+    found: dict[str, tuple[str, ...]] = {}
+    for file, _, url in (row.partition(":") for row in rows):
+        for vendor in _VENDORS:
+            if vendor in url and vendor not in found.get(file, ()):
+                found[file] = (*found.get(file, ()), vendor)
+    return found
+
+
+SECTION = Section("plumbing", SCRIPT, parse)

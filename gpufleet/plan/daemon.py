@@ -1,0 +1,43 @@
+"""daemon.json: merged here, with the user's own keys kept; a file that cannot be read is refused, never repaired."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import Problem, Refused
+
+PATH = "/etc/docker/daemon.json"
+
+
+def merged(text: str | None, wanted: Mapping[str, Any]) -> str | None:
+    """``text`` with ``wanted`` in it; None: it says so already. Raises Refused for what is no JSON object.
+
+    >>> merged('{"debug": true, "features": {"x": true}}', {"features": {"cdi": True}})
+    '{\\n  "debug": true,\\n  "features": {\\n    "x": true,\\n    "cdi": true\\n  }\\n}\\n'
+    """
+    have = _read(text)
+    return json.dumps(have, indent=2, ensure_ascii=False) + "\n" if _mix(have, wanted) else None
+
+
+def _read(text: str | None) -> dict[str, Any]:
+    try:
+        have = json.loads(text) if text and text.strip() else {}
+    except ValueError as error:
+        raise Refused(Problem(PATH, f"is no JSON: {error}", "mend it; it is left as it is")) from None
+    if not isinstance(have, dict):
+        raise Refused(Problem(PATH, "is no JSON object", "write `{...}`; it is left as it is"))
+    return have
+
+
+def _mix(have: dict[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Put ``wanted`` into ``have``; whether that changed anything."""
+    changed = False
+    for key, value in wanted.items():
+        if isinstance(value, Mapping) and isinstance(have.get(key), dict):
+            changed |= _mix(have[key], value)
+        elif have.get(key) != value:
+            have[key] = value
+            changed = True
+    return changed

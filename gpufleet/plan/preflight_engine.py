@@ -1,0 +1,119 @@
+"""Preflight of what is below the stack: engine, its configuration, package sources, the way to cards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..catalog import distro
+from ..errors import Refused
+from ..schema import Finding, HostFacts, Provision
+from .daemon import PATH, merged
+from .provision import daemon
+from .versions import version
+from .wanted import Wanted
+
+# `docker compose pull --policy` and `up --wait-timeout` are there from this version on.
+COMPOSE_MINIMUM = (2, 22)
+
+
+def block(id_: str, where: str, what: str, fix: str) -> Finding:
+    """A finding that stops this host."""
+    return Finding(id=id_, severity="blocks", where=where, what=what, fix=fix)
+
+
+def engine(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Finding]:
+    """Whether there is an engine that we can use, or one that can be installed."""
+    have, system = facts.engine, facts.system
+    if system.uid != 0:
+        fix = "log in as root, or set `_sudo = True` in group_data"
+        yield block("HOST-ROOT", "host", f"commands run as uid {system.uid}", fix)
+        return
+    if facts.plumbing.snap:
+        fix = (
+            "move to the distribution's or Docker's own package: `snap remove docker`; its data is in /var/snap/docker"
+        )
+        yield block("ENG-SNAP", "engine", "Docker is a snap", fix)
+    elif have.version is None or (have.compose_version is None and have.reachable):
+        yield from _missing(wanted, facts, provision)
+    elif not have.reachable:
+        fix = "look at `journalctl -u docker`, mend and start it"
+        yield block("ENG-DOWN", "engine", f"docker does not answer: {have.complaint}", fix)
+    elif have.compose_version and version(have.compose_version) < COMPOSE_MINIMUM:
+        need = ".".join(map(str, COMPOSE_MINIMUM))
+        what = f"Compose {have.compose_version} is too old"
+        yield block("ENG-COMPOSE", "engine", what, f"install Compose {need} or newer")
+    yield from (*_packages(facts, provision), *_sources(facts, provision), *_configuration(wanted, facts, provision))
+
+
+def _missing(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Finding]:
+    name = f"{facts.system.distro} {facts.system.distro_version} on {facts.system.arch}".replace("  ", " ")
+    what = "no container engine" if facts.engine.version is None else "the compose plugin is missing"
+    engine = [p for p in provision.packages if p not in provision.hold]
+    if not wanted.settings.install_engine:
+        fix = "install Docker Engine with Compose v2, or set install_engine = True"
+        yield block("ENG-NONE", "engine", f"{what}, and install_engine is off", fix)
+    elif engine:
+        fix = f"will install {', '.join(engine)}"
+        yield Finding(id="ENG-INSTALL", severity="informs", where="engine", what=what, fix=fix)
+    else:
+        entry = distro(facts.system.distro)
+        other = "set engine_from = 'docker'" if entry and "docker" in entry.repositories else None
+        fix = other or "install Docker Engine and its compose plugin by hand"
+        id_ = "ENG-DISTRO" if facts.engine.version is None else "ENG-COMPOSE"
+        whose = "Docker" if wanted.settings.engine_from == "docker" else "the distribution"
+        yield block(id_, "engine", f"{what}, and {whose} has no packages known for {name}", fix)
+
+
+def _packages(facts: HostFacts, provision: Provision) -> Iterable[Finding]:
+    """What stands in the way of installing packages."""
+    if not provision.packages:
+        return
+    if facts.plumbing.half:
+        fix = "nothing to do: `dpkg --configure -a` comes first"
+        what = f"half-installed: {', '.join(facts.plumbing.half)}"
+        yield Finding(id="HOST-PACKAGES", severity="warns", where="host", what=what, fix=fix)
+    entry = distro(facts.system.distro)
+    others = [p for p in (entry.conflicts if entry else ()) if p in facts.plumbing.packages]
+    if others and "docker-ce" in provision.packages:
+        fix = f"`apt-get remove {' '.join(others)}` (keeps /var/lib/docker), or set engine_from = 'distro'"
+        yield block("ENG-CONFLICT", "engine", f"{', '.join(others)} cannot be beside docker-ce", fix)
+
+
+def _sources(facts: HostFacts, provision: Provision) -> Iterable[Finding]:
+    """A second file for one repository, with another key: apt then refuses everything."""
+    for source in provision.sources:
+        vendor = source.content.partition("https://")[2] or source.content.partition("http://")[2]
+        for file, vendors in sorted(facts.plumbing.foreign.items()):
+            if file != source.file and any(v in vendor for v in vendors):
+                fix = f"remove it: gpufleet writes {source.file}"
+                yield block("ENG-SOURCES", file, f"names the repository of {source.name} too", fix)
+
+
+def _configuration(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Finding]:
+    """daemon.json, and what a change of it would stop."""
+    keys = daemon(provision, facts.engine.version)
+    try:
+        changes = merged(facts.plumbing.daemon, keys) is not None
+    except Refused as refused:
+        yield from (block("ENG-CONFIG", p.where, p.what, p.fix) for p in refused.problems)
+        return
+    twice = sorted(set(keys) & set(facts.plumbing.flags))
+    if twice:
+        fix = "set it in one place: dockerd does not start with both"
+        yield block("ENG-CONFIG", PATH, f"{', '.join(twice)} is also on dockerd's command line", fix)
+    stays = facts.engine.live_restore or wanted.settings.restart_engine
+    others = [c.name for c in facts.engine.containers if c.state == "running" and c.project != wanted.stack]
+    if changes and others and not stays and "features" in keys:
+        fix = "set restart_engine = True, or live-restore in daemon.json"
+        what = f"Docker must be restarted, which stops {', '.join(others)}"
+        yield block("ENG-RESTART", "engine", what, fix)
+
+
+def way(facts: HostFacts, provision: Provision) -> Iterable[Finding]:
+    """Whether containers reach the planned cards, or will."""
+    if not provision.cards or not facts.engine.reachable or facts.engine.cdi_devices:
+        return
+    if "nvidia" in facts.engine.runtimes or provision.hold:
+        return
+    fix = "set install_toolkit = True, or install nvidia-container-toolkit and generate its CDI specification"
+    yield block("GPU-CDI", "engine", "containers cannot reach the GPU: no CDI device and no nvidia runtime", fix)

@@ -1,0 +1,113 @@
+"""What a host needs below its stack: an engine, and the way from containers to cards; what works is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from ..catalog import distro
+from ..schema import Distro, Gpu, HostFacts, Plumbing, Provision, Source
+from ..schema.distro import Release, Vendor
+from .fill import fill
+from .versions import version
+from .wanted import Wanted
+
+CDI_ITSELF = (28, 2)  # from here on Docker knows CDI devices without being told,
+CDI_SWITCH = (25, 0)  # from here on with features.cdi, before that not at all.
+SWITCH: Mapping[str, Any] = {"features": {"cdi": True}}
+RUNTIME: Mapping[str, Any] = {"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}
+
+
+def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provision:
+    """What is to be there on a host whose containers get ``cards``."""
+    ids = tuple(sorted({c.identity or "" for c in cards if c.vendor == "nvidia"}))
+    engine, toolkit = engine_packages(wanted, facts), toolkit_packages(wanted, facts) if ids else {}
+    entry = distro(facts.system.distro)
+    docker = engine and wanted.settings.engine_from == "docker"
+    names: list[Vendor] = [*(("docker",) if docker else ()), *(("toolkit",) if toolkit else ())]
+    return Provision(
+        manager=entry.package_manager if entry else None,
+        sources=tuple(_source(wanted, facts, entry, name) for name in names) if entry else (),
+        packages={**dict.fromkeys(engine, ""), **toolkit},
+        hold=tuple(toolkit),
+        route=route(facts) if ids else None,
+        cards=ids,
+    )
+
+
+def route(facts: HostFacts) -> Literal["cdi", "hook"]:
+    """How containers get at NVIDIA's cards. An engine that is still to be installed is new enough for CDI."""
+    number = version(facts.engine.version or "")
+    old = bool(number) and number < CDI_SWITCH
+    return "hook" if not facts.engine.cdi_devices and (old or "nvidia" in facts.engine.runtimes) else "cdi"
+
+
+def daemon(wanted: Provision, engine: str | None) -> Mapping[str, Any]:
+    """What daemon.json must say on an engine of this version."""
+    if wanted.route == "hook":
+        return RUNTIME
+    number = version(engine or "")
+    return SWITCH if wanted.route == "cdi" and CDI_SWITCH <= number < CDI_ITSELF else {}
+
+
+def loaded(wanted: Provision, have: Plumbing) -> bool:
+    """Whether the running dockerd knows the way to the cards: it looks for the hook only when it starts."""
+    if wanted.route is None:
+        return True
+    return "cdi" in have.live if wanted.route == "cdi" else "nvidia" in have.live and not have.stale
+
+
+def engine_packages(wanted: Wanted, facts: HostFacts) -> tuple[str, ...]:
+    """Packages of the engine that is to be installed; none: one is there, or nothing is known for the distribution."""
+    entry, release = distro(facts.system.distro), release_of(facts)
+    if not (entry and release and wanted.settings.install_engine):
+        return ()
+    if facts.engine.version and facts.engine.compose_version:
+        return ()
+    if wanted.settings.engine_from == "docker":
+        return tuple(entry.repositories["docker"].packages) if "docker" in entry.repositories else ()
+    return tuple(release.docker)
+
+
+def toolkit_packages(wanted: Wanted, facts: HostFacts) -> dict[str, str]:
+    """NVIDIA's toolkit at one exact version: the packages want each other's. None: it is another's, or not needed."""
+    entry = distro(facts.system.distro)
+    reached = facts.engine.cdi_devices or "nvidia" in facts.engine.runtimes
+    ours = "nvidia-container-toolkit" in facts.plumbing.held
+    if (
+        not entry
+        or facts.system.arch not in entry.arch
+        or not wanted.settings.install_toolkit
+        or (reached and not ours)
+    ):
+        return {}
+    return dict.fromkeys(entry.repositories["toolkit"].packages, wanted.settings.toolkit_version)
+
+
+def release_of(facts: HostFacts) -> Release | None:
+    """The host's release in the catalog; EL's minor releases are all one."""
+    entry, id_ = distro(facts.system.distro), facts.system.distro_version
+    if entry is None or facts.system.arch not in entry.arch:
+        return None
+    return entry.releases.get(id_) or entry.releases.get(id_.partition(".")[0])
+
+
+def _source(wanted: Wanted, facts: HostFacts, entry: Distro, name: Vendor) -> Source:
+    repository, release = entry.repositories[name], release_of(facts)
+    names = {"release": release.name if release else "", "arch": entry.arch[facts.system.arch]}
+    where = f"distros/{facts.system.distro}/repositories/{name}"
+    url = _moved(wanted, fill(repository.url, names, f"{where}/url"))
+    return Source(
+        name=name,
+        file=repository.file,
+        content=fill(repository.content, {**names, "url": url}, f"{where}/content"),
+        key_url=_moved(wanted, repository.key.url),
+        key_file=repository.key.file,
+        fingerprint=wanted.settings.mirrors.keys.get(name, repository.key.fingerprint),
+    )
+
+
+def _moved(wanted: Wanted, url: str) -> str:
+    """``url`` on the mirror, where there is one."""
+    mirror = wanted.settings.mirrors.packages
+    return f"{mirror.rstrip('/')}/{url.removeprefix('https://')}" if mirror else url

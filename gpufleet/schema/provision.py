@@ -1,0 +1,57 @@
+"""Provision: what a host gets below its stack. Plumbing: what is there of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .base import Noun
+from .distro import PackageManager
+
+
+class Source(Noun):
+    """A repository, ready to be written: its file, and the key with the fingerprint that it must have."""
+
+    name: str
+    file: str
+    content: str
+    key_url: str
+    key_file: str
+    fingerprint: str
+
+
+class Provision(Noun):
+    """``packages`` by name, with the exact version or an empty one; ``hold``: those that no upgrade may touch.
+
+    ``cards``: NVIDIA's, by identity, that containers shall reach by ``route``: ``cdi``, or the runtime ``hook`` of old
+    engines.
+    """
+
+    manager: PackageManager | None = None
+    sources: tuple[Source, ...] = ()
+    packages: dict[str, str] = {}
+    hold: tuple[str, ...] = ()
+    route: Literal["cdi", "hook"] | None = None
+    cards: tuple[str, ...] = ()
+
+
+class Plumbing(Noun):
+    """``packages``: versions by name, of those that gpufleet knows; ``held``: those of them that stay.
+
+    ``engine``: version of the running one; ``live``: what of ``cdi`` and ``nvidia`` it has loaded;
+    ``daemon``: the text of daemon.json, None: there is none; ``flags``: what
+    dockerd gets on its command line; ``stale``: what changed after dockerd was started; ``digests``: sha256 of files
+    that were asked for; ``foreign``: vendors' hosts by the file of package sources that names them; ``half``: packages
+    that an interrupted package manager left.
+    """
+
+    packages: dict[str, str] = {}
+    held: tuple[str, ...] = ()
+    half: tuple[str, ...] = ()
+    engine: str | None = None
+    live: tuple[str, ...] = ()
+    daemon: str | None = None
+    flags: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    digests: dict[str, str] = {}
+    foreign: dict[str, tuple[str, ...]] = {}
+    snap: bool = False
