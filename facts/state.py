@@ -118,8 +118,9 @@ class State(FactBase[HostState | None]):
     """
 
     @override
-    def command(self, root: str, release: str, **lines: str) -> str:
-        return probe(SECTIONS, root=root, release=release, **lines)
+    def command(self, root: str, release: str, paths: str, operators: str, files: str, cards: str) -> str:
+        lists = {"paths": paths, "operators": operators, "files": files, "cards": cards}
+        return probe(SECTIONS, root=root, release=release, **lists)
 
     @override
     def process(self, output: list[str]) -> HostState:
