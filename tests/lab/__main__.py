@@ -40,7 +40,7 @@ def _status(lab: Lab) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "ssh", "status", "wipe", "reboot"])
+    parser.add_argument("command", choices=["up", "down", "ssh", "status", "wipe", "reboot", "mirror"])
     parser.add_argument(
         "words", nargs=argparse.REMAINDER, help="NAME=PROFILE[@SUITE][+ENGINE] for up, NAME for the others"
     )
@@ -57,6 +57,8 @@ def main() -> int:
                 _ssh(lab, args.words)
             case "status":
                 _status(lab)
+            case "mirror":
+                print("lab: {url}, signed by {fingerprint}".format(**lab.mirror()))
             case "wipe" | "reboot":
                 for name in args.words:
                     getattr(lab, args.command)(name)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import net, nspawn, programs, services
+from . import net, nspawn, programs, services, vendors
 from .images import push
 from .paths import GATEWAY, HOME, RUN
 from .seed import ADDRESS as SEED_ADDRESS
@@ -55,6 +55,8 @@ class Lab:
                 have.setdefault(name, HostInfo(_address(have), profile))
             # Before the first boot: a host that is not in the file would not be taken down after a crash.
             _write(have)
+            if any(have[name].spec.engine == "none" for name in wanted):
+                vendors.publish()
             with step(f"hosts {', '.join(f'{n} ({p})' for n, p in wanted.items())}"):
                 for name in wanted:
                     self._boot(name, have[name], seeded)
@@ -98,6 +100,11 @@ class Lab:
         until(f"the reboot of {name}", lambda: self.run(name, f"test ! -e {mark}", check=False).returncode == 0)
         host = self.hosts()[name]
         nspawn.wait(name, host.address, host.spec)
+
+    def mirror(self) -> dict[str, str]:
+        """Serve the vendors' repositories to hosts that run; what run/mirror.json tells of them."""
+        with exclusive():
+            return vendors.publish()
 
     def link(self, name: str, up: bool) -> None:
         """Plug or unplug the host's cable."""
