@@ -22,7 +22,8 @@ if command -v dpkg-query >/dev/null; then
 elif command -v rpm >/dev/null; then
   rpm -q --qf 'package install installed %{NAME} %{VERSION}-%{RELEASE}\n' $names | grep '^package install'
 fi
-sed 's/^/daemon /' "$R/etc/docker/daemon.json"
+# The last line may lack its end.
+awk '{ print "daemon " $0 }' "$R/etc/docker/daemon.json"
 for f in $files; do sha256sum "$f" | sed 's/^/digest /'; done
 grep -sHoE 'https?://[^] "]+' "$R"/etc/apt/sources.list "$R"/etc/apt/sources.list.d/* "$R"/etc/yum.repos.d/* |
   sed 's/^/source /'

@@ -98,8 +98,9 @@ def _told(
     text = _text(answers)
     lost = nvidia_faults.lost(text)
     told = gather(_tools(answers), [t for t in lost if t.index is not None])
-    open_ = {a for a, c in bus.items() if c.driver in (None, "nvidia")}
-    present = gather(_proc(own), [Told(address=address) for address in bus])
+    known = _proc(own)
+    open_ = {a for a, c in bus.items() if c.driver in (None, "nvidia")} | {t.address for t in known}
+    present = gather(known, [Told(address=address) for address in bus])
     told = _placed(told, present, open_, {t.address for t in lost})
     told = gather(told, nvidia_faults.worn(text))
     # A list that does not complain of the lost card has it, under a number that the complaint does not say.
@@ -124,7 +125,7 @@ def _tools(answers: dict[str, Answer]) -> list[Told]:
     return gather(told, table(answers["smit"].text))
 
 
-def _placed(told: list[Told], present: list[Told], open_: set[str], lost: set[str | None]) -> list[Told]:
+def _placed(told: list[Told], present: list[Told], open_: set[str | None], lost: set[str | None]) -> list[Told]:
     """The tool's cards with those of the bus.
 
     Cards that the tool lists without an address are the ones of the bus that are left, where there are as many: its

@@ -37,7 +37,7 @@ def details(text: str, numbered: bool = True) -> list[Told]:
         said = {node.tag: (node.text or "").strip() for node in root}
         cuda = said.get("cuda_version") or said.get("cuda_umd_version")
         driver = version(said.get("driver_version") or said.get("kmd_version"))
-        for index, gpu in enumerate(root.iterfind("gpu")):
+        for index, gpu in enumerate({gpu.get("id"): gpu for gpu in root.iterfind("gpu[@id]")}.values()):
             told = replace(_detail(gpu), driver=driver, cuda=version(cuda), cuda_fault=cuda_fault(cuda))
             found.append(replace(told, index=index) if numbered else told)
     return found
