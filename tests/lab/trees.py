@@ -13,7 +13,10 @@ from .paths import FILES, GATEWAY
 from .shell import cached, run
 from .wheels import compose
 
-MACHINE_PACKAGES = "mmdebstrap systemd-container iproute2 openssh-client openssl pigz busybox debian-archive-keyring ca-certificates gnupg"
+MACHINE_PACKAGES = (
+    "mmdebstrap systemd-container iproute2 openssh-client openssl pigz busybox debian-archive-keyring ca-certificates "
+    "gnupg"
+)
 HOST_PACKAGES = (
     "systemd,systemd-sysv,dbus,openssh-server,docker.io,docker-cli,docker-compose,iptables,iproute2,procps,"
     "curl,ca-certificates,apt-utils"
