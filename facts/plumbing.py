@@ -16,6 +16,7 @@ SCRIPT = r"""
 names='docker.io docker-ce docker-ce-cli docker-cli containerd.io containerd runc docker-compose docker-compose-v2
   docker-compose-plugin docker-doc podman-docker docker nvidia-container-toolkit nvidia-container-toolkit-base
   libnvidia-container-tools libnvidia-container1'
+stale=
 if command -v dpkg-query >/dev/null; then
   dpkg-query -W -f 'package ${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' $names
   for f in "$R"/var/lib/dpkg/updates/[0-9]*; do [ -e "$f" ] && echo "half ${f##*/}"; done
@@ -31,31 +32,35 @@ pid=$(cat "$R/run/docker.pid") && {
   echo "flags $(tr '\0' ' ' <"/proc/$pid/cmdline")"
   boot=$(awk '/^btime/ { print $2 }' /proc/stat)
   born=$(awk -v boot="$boot" '{ sub(/.*\) /, ""); print int(boot + $20 / 100) }' "/proc/$pid/stat")
-  hook=/usr/bin/nvidia-container-runtime-hook
-  [ -e $hook ] && [ "$(stat -L -c %Z $hook)" -gt "$born" ] && echo "stale $hook"
-  [ -z "$cards" ] || limit 20 docker info --format '{{json .}}' | sed 's/^/info /'
+  for f in /etc/docker/daemon.json /usr/bin/nvidia-container-runtime-hook; do
+    [ -e $f ] && [ "$(stat -L -c %Z $f)" -gt "$born" ] && echo "stale $f" && stale=yes
+  done
+  # What it has loaded is what is there, unless that is newer; asking costs as much as all the rest.
+  [ -z "$cards" ] || [ -z "$stale" ] || limit 20 docker info --format '{{json .}}' | sed 's/^/info /'
 }
 [ -d "$R/snap/docker/current" ] && echo snap
 """
 
+ENGINES = ("docker-ce", "docker.io", "docker")  # packages of dockerd
 _VENDORS = ("download.docker.com", "nvidia.github.io")
 
 
 def parse(lines: list[str]) -> Plumbing:
     """The section's ``key value`` lines."""
     rows = [(key, value) for key, _, value in (line.partition(" ") for line in lines)]
-    packages = [value.split() for key, value in rows if key == "package" and len(value.split()) == 4]
+    found = [value.split() for key, value in rows if key == "package" and len(value.split()) == 4]
+    installed = {name: version for _, status, name, version in found if status == "installed"}
     daemon = [value for key, value in rows if key == "daemon"]
     info = _info([value for key, value in rows if key == "info"])
     digests = (value.split("  ", 1) for key, value in rows if key == "digest" and "  " in value)
     return Plumbing(
-        packages={name: version for _, status, name, version in packages if status == "installed"},
-        held=tuple(name for want, status, name, _ in packages if want == "hold" and status == "installed"),
+        packages=installed,
+        held=tuple(name for want, _, name, _ in found if want == "hold" and name in installed),
         half=(
-            *(name for _, status, name, _ in packages if status not in ("installed", "not-installed", "config-files")),
+            *(name for _, status, name, _ in found if status not in ("installed", "not-installed", "config-files")),
             *(value for key, value in rows if key == "half"),
         ),
-        engine=info.get("ServerVersion"),
+        engine=info.get("ServerVersion") or next((installed[n] for n in ENGINES if n in installed), None),
         live=(*(["cdi"] if info.get("CDISpecDirs") else []), *(r for r in info.get("Runtimes") or {} if r == "nvidia")),
         daemon="\n".join(daemon) if daemon else None,
         flags=tuple(re.findall(r"(?<=--)[a-z-]+", next((value for key, value in rows if key == "flags"), ""))),

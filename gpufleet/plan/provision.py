@@ -52,9 +52,10 @@ def daemon(wanted: Provision, engine: str | None) -> Mapping[str, Any]:
 
 def loaded(wanted: Provision, have: Plumbing) -> bool:
     """Whether the running dockerd knows the way to the cards: it looks for the hook only when it starts."""
-    if wanted.route is None:
+    if wanted.route is None or not have.stale:
         return True
-    return "cdi" in have.live if wanted.route == "cdi" else "nvidia" in have.live and not have.stale
+    hook = any(path.endswith("hook") for path in have.stale)
+    return "cdi" in have.live if wanted.route == "cdi" else "nvidia" in have.live and not hook
 
 
 def engine_packages(wanted: Wanted, facts: HostFacts) -> tuple[str, ...]:

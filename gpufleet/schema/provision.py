@@ -37,11 +37,10 @@ class Provision(Noun):
 class Plumbing(Noun):
     """``packages``: versions by name, of those that gpufleet knows; ``held``: those of them that stay.
 
-    ``engine``: version of the running one; ``live``: what of ``cdi`` and ``nvidia`` it has loaded;
-    ``daemon``: the text of daemon.json, None: there is none; ``flags``: what
-    dockerd gets on its command line; ``stale``: what changed after dockerd was started; ``digests``: sha256 of files
-    that were asked for; ``foreign``: vendors' hosts by the file of package sources that names them; ``half``: packages
-    that an interrupted package manager left.
+    ``engine``: its version; ``stale``: what changed after dockerd was started, and ``live``: what of ``cdi`` and
+    ``nvidia`` it has loaded all the same; ``daemon``: the text of daemon.json, None: there is none; ``flags``: what
+    dockerd gets on its command line; ``digests``: sha256 of files that were asked for; ``foreign``: vendors' hosts by
+    the file of package sources that names them; ``half``: packages that an interrupted package manager left.
     """
 
     packages: dict[str, str] = {}

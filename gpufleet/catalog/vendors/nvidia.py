@@ -131,6 +131,7 @@ def _placed(told: list[Told], present: list[Told], open_: set[str | None], lost:
     Cards that the tool lists without an address are the ones of the bus that are left, where there are as many: its
     numbers follow the bus. Where there are not, no card is dropped.
     """
+    told = gather(told, [p for p in present if any(same(t, p) for t in told)])
     loose = sorted((t for t in told if t.address is None), key=lambda t: t.index or 0)
     left = [p for p in present if p.address in open_ and not any(same(t, p) for t in told)]
     healthy = [p for p in left if p.address not in lost]
