@@ -11,7 +11,8 @@ from ..schema import Plumbing
 from .section import Section
 
 # apt-mark would take 100 ms: a package on hold is wanted as `hold`. A process's start is in its stat, in hundredths of
-# a second since boot; its directory's time is that of the first look at it.
+# a second since boot; its directory's time is that of the first look at it. Boot is
+# known to the second alone.
 SCRIPT = r"""
 names='docker.io docker-ce docker-ce-cli docker-cli containerd.io containerd runc docker-compose docker-compose-v2
   docker-compose-plugin docker-doc podman-docker docker nvidia-container-toolkit nvidia-container-toolkit-base
@@ -31,7 +32,7 @@ grep -sHoE 'https?://[^] "]+' "$R"/etc/apt/sources.list "$R"/etc/apt/sources.lis
 pid=$(cat "$R/run/docker.pid") && {
   echo "flags $(tr '\0' ' ' <"/proc/$pid/cmdline")"
   boot=$(awk '/^btime/ { print $2 }' /proc/stat)
-  born=$(awk -v boot="$boot" '{ sub(/.*\) /, ""); print int(boot + $20 / 100) }' "/proc/$pid/stat")
+  born=$(awk -v boot="$boot" '{ sub(/.*\) /, ""); print int(boot + $20 / 100) + 1 }' "/proc/$pid/stat")
   for f in /etc/docker/daemon.json /usr/bin/nvidia-container-runtime-hook; do
     [ -e $f ] && [ "$(stat -L -c %Z $f)" -gt "$born" ] && echo "stale $f" && stale=yes
   done

@@ -59,7 +59,7 @@ def _indented(text: str) -> Element:
     """What is read of `-q`, as the tree that `-q -x` would be: ``Product Name`` is ``product_name``."""
     root = Element("nvidia_smi_log")
     path = [(-1, root)]
-    for line in text.splitlines():
+    for line in text.splitlines()[:-1]:  # the last may be half a line; of a whole report it is about a process
         words = line.lstrip()
         key, mark, value = words.partition(" : ")
         tag = _tag(key)
