@@ -22,6 +22,7 @@ ENGINES = {
 BARE = {"sbare": ("two-nvidia+none", "trixie", "26.1"), "sbare12": ("two-nvidia@bookworm+none", "bookworm", "20.10")}
 HOOK, CDI = f"--gpus device={UUID}", f"--device nvidia.com/gpu={UUID}"
 WAYS = {"strixie": CDI, "sbookworm": HOOK, "ssid": CDI}
+INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends"
 DOCKER, NVIDIA = "download.docker.com/linux/debian", "nvidia.github.io/libnvidia-container"
 TOOLKIT = [
     "nvidia-container-toolkit",
@@ -29,6 +30,9 @@ TOOLKIT = [
     "libnvidia-container-tools",
     "libnvidia-container1",
 ]
+
+
+CUDA, RADEON = "developer.download.nvidia.com/compute/cuda/repos/debian13/x86_64", "repo.radeon.com"
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +44,31 @@ def engines(lab: Lab) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module", params=BARE)
 def bare(lab: Lab, request: pytest.FixtureRequest) -> Iterator[tuple[Lab, str]]:
-    """A host as it was first made: what it gets, it gets from us."""
     name = str(request.param)
-    if name in lab.hosts():
-        lab.down(name)
-    lab.up({name: BARE[name][0]})
+    fresh(lab, name, BARE[name][0])
     yield lab, name
     lab.down(name)
+
+
+@pytest.fixture
+def driverless(lab: Lab) -> Iterator[tuple[Lab, str]]:
+    fresh(lab, "snodrv", "nvidia-no-driver+none")
+    yield lab, "snodrv"
+    lab.down("snodrv")
+
+
+@pytest.fixture
+def radeon(lab: Lab) -> Iterator[tuple[Lab, str]]:
+    fresh(lab, "samd", "w7900+none")
+    yield lab, "samd"
+    lab.down("samd")
+
+
+def fresh(lab: Lab, name: str, spec: str) -> None:
+    """A host as it was first made: what it gets, it gets from us."""
+    if name in lab.hosts():
+        lab.down(name)
+    lab.up({name: spec})
 
 
 def nodes(lab: Lab, host: str, way: str) -> list[str]:
@@ -87,12 +109,11 @@ def test_a_bare_host_has_cards_and_nothing_for_containers(bare: tuple[Lab, str])
 def test_a_bare_host_is_equipped_from_the_mirror(bare: tuple[Lab, str]) -> None:
     lab, host = bare
     _, suite, engine = BARE[host]
-    sign(lab, host)
+    trust(lab, host, f"{DOCKER}/gpg")
     add(lab, host, "docker", f"{DOCKER} {suite} stable")
     add(lab, host, "nvidia", f"{NVIDIA}/stable/deb/amd64 /")
     versions = " ".join(f"{name}=1.20.0-1" for name in TOOLKIT)
-    install = "DEBIAN_FRONTEND=noninteractive apt-get install -q -y"
-    lab.run(host, f"{install} docker-ce docker-ce-cli containerd.io docker-compose-plugin && {install} {versions}")
+    lab.run(host, f"{INSTALL} docker-ce docker-ce-cli containerd.io docker-compose-plugin && {INSTALL} {versions}")
     assert lab.run(host, "docker version -f '{{.Server.Version}}'").stdout.startswith(engine)
     assert lab.run(host, "docker compose version --short").stdout.strip() == "5.6.1"
     assert lab.run(host, "nvidia-ctk --version").stdout.split()[-1] == "1.20.0"
@@ -119,10 +140,40 @@ def test_another_signature_is_refused(bare: tuple[Lab, str]) -> None:
     assert f"{DOCKER} {BARE[host][1]} InRelease' is not signed" in done.stderr
 
 
-def sign(lab: Lab, host: str) -> None:
-    """Give the host the key that Docker's place has, if it is the one that the lab tells of."""
+def test_a_driver_is_loaded_by_the_next_boot(driverless: tuple[Lab, str]) -> None:
+    lab, host = driverless
+    trust(lab, host, f"{CUDA}/8793F200.pub")
+    add(lab, host, "cuda", f"{CUDA}/ /")
+    kernel = lab.run(host, "uname -r").stdout.strip()
+    lab.run(host, f"{INSTALL} nvidia-driver-pinning-580")
+    lab.run(host, f"{INSTALL} linux-headers-{kernel} nvidia-driver-cuda nvidia-kernel-open-dkms")
+    assert lab.run(host, "dkms status").stdout == f"nvidia/580.178.04, {kernel}, x86_64: installed\n"
+    assert lab.run(host, "nvidia-smi -L", check=False).returncode == 9
+    lab.reboot(host)
+    assert "RTX 4090" in lab.run(host, "nvidia-smi -L").stdout
+    assert "Open Kernel Module for x86_64  580.178.04" in lab.run(host, "cat /proc/driver/nvidia/version").stdout
+    assert lab.run(host, "systemctl is-system-running --wait").stdout == "running\n"
+    lab.run(host, "apt-get remove -y nvidia-driver-cuda nvidia-kernel-open-dkms")
+    lab.reboot(host)
+    assert lab.run(host, "ls -d /dev/nvidia* /proc/driver/nvidia", check=False).stdout == ""
+
+
+def test_amd_has_its_driver_and_toolkit(radeon: tuple[Lab, str]) -> None:
+    lab, host = radeon
+    trust(lab, host, f"{RADEON}/rocm/rocm.gpg.key")
+    add(lab, host, "amdgpu", f"{RADEON}/amdgpu/31.40/ubuntu noble main")
+    add(lab, host, "amd-toolkit", f"{RADEON}/amd-container-toolkit/apt noble main")
+    lab.run(host, f"{INSTALL} linux-headers-$(uname -r) amdgpu-dkms amd-container-toolkit")
+    lab.run(host, "amd-ctk cdi generate")
+    assert lab.run(host, "amd-ctk cdi list").stdout.split() == ["amd.com/gpu=0", "amd.com/gpu=all"]
+    lab.reboot(host)
+    assert lab.run(host, "cat /sys/module/amdgpu/version").stdout.startswith("6.18.4")
+
+
+def trust(lab: Lab, host: str, key: str) -> None:
+    """Give the host the key that a vendor's place has, if it is the one that the lab tells of."""
     told = json.loads((RUN / "mirror.json").read_text())
-    fetch = f"apt-get install -q -y curl gpg && curl -fsS {told['url']}/{DOCKER}/gpg -o /etc/apt/keyrings/lab.asc"
+    fetch = f"{INSTALL} curl gpg && curl -fsS {told['url']}/{key} -o /etc/apt/keyrings/lab.asc"
     lab.run(host, f"apt-get update && mkdir -p /etc/apt/keyrings && {fetch}")
     assert f":{told['fingerprint']}:" in lab.run(host, "gpg --show-keys --with-colons /etc/apt/keyrings/lab.asc").stdout
 

@@ -14,23 +14,39 @@ from .paths import FILES, PROFILES
 
 # As a driver's modules are loaded: before any service asks for a card.
 EARLY = "[Unit]\nBefore=sysinit.target\n"
+# What a machine shows once it has booted with a driver out of a package: the same card, with a driver of this version,
+# which gives way to the package's.
+DRIVEN = {"nvidia-no-driver": "rtx4090", "rtx4090": "rtx4090", "two-nvidia": "two-nvidia"}
+CAPTURED = "580.95.05"
 
 
 def install(profile: str, root: Path) -> list[str]:
     """Lay the hardware of ``profile`` into a host's files. UUIDs of the cards that containers may be given."""
     source, place = PROFILES / profile, root / "usr/local/lib/lab"
     place.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(source, place / "capture", symlinks=True, dirs_exist_ok=True)
+    cards = _lay(profile, place / "capture")
+    shutil.copy(place / "capture/cards", place)
+    if profile in DRIVEN:
+        _lay(profile, place / "plain")
+        _lay(DRIVEN[profile], place / "driver")
+        (place / "driver/version").write_text(CAPTURED)
+        (place / "loaded").touch()
     shutil.copy(FILES / "hardware", place / "hardware")
     (place / "hardware").chmod(0o755)
-    cards = _cards(source)
-    (place / "cards").write_text("".join(f"{i} {uuid}\n" for i, uuid in enumerate(cards)))
     for tool in {p.name.split()[0] for p in source.glob("cmd/*")}:
         shutil.copy(FILES / "replay", root / "usr/bin" / tool)
         (root / "usr/bin" / tool).chmod(0o755)
     unit = root / "etc/systemd/system/lab-hardware.service.d"
     unit.mkdir(parents=True)
     (unit / "early.conf").write_text(EARLY)
+    return cards
+
+
+def _lay(profile: str, target: Path) -> list[str]:
+    """A copy of a capture, with a list of its cards."""
+    shutil.copytree(PROFILES / profile, target, symlinks=True, dirs_exist_ok=True)
+    cards = _cards(target)
+    (target / "cards").write_text("".join(f"{i} {uuid}\n" for i, uuid in enumerate(cards)))
     return cards
 
 

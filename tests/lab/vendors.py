@@ -30,6 +30,12 @@ TOOLKIT_PACKAGES = (
     "libnvidia-container-tools",
     "libnvidia-container1",
 )
+DRIVERS = ("580.178.04", "610.57.04")
+# Debian's release, and NVIDIA's name of the key that signs for it.
+CUDA = {"debian12": "3bf863cc.pub", "debian13": "8793F200.pub"}
+FLAVOURS = {"nvidia-kernel-open-dkms": "open", "nvidia-kernel-dkms": "proprietary"}
+UBUNTU = {"jammy": "22.04", "noble": "24.04"}
+AMD_TOOLKIT = ("1.2.0", "1.3.0")
 
 
 def publish() -> dict[str, str]:
@@ -57,6 +63,9 @@ def _make(folder: Path) -> None:
     root, work = folder / "root", folder / "work"
     _docker(root / "download.docker.com/linux/debian", work)
     _toolkit(root / "nvidia.github.io/libnvidia-container", work)
+    for release in CUDA:
+        _cuda(root / "developer.download.nvidia.com/compute/cuda/repos" / release / "x86_64", release, work)
+    _radeon(root / "repo.radeon.com", work)
     shutil.rmtree(work)
 
 
@@ -97,3 +106,45 @@ def _toolkit(root: Path, work: Path) -> None:
             Package(name, version).build(work, place)
     archive.flat(place, {"Origin": "https://nvidia.github.io/libnvidia-container/", "Label": "libnvidia-container"})
     archive.publish_keys(root / "gpgkey")
+
+
+def _kernel() -> Iterator[Package]:
+    """What the vendors' modules are built with. The real one would compile, for a kernel that has no modules."""
+    kernel = {"KERNEL": os.uname().release}
+    yield Package("dkms", "1:3.4.0-1+lab1")
+    yield Package(f"linux-headers-{kernel['KERNEL']}", "99-1+lab1", kernel, folder="linux-headers")
+    yield Package("linux-headers-amd64", "99-1+lab1", kernel)
+
+
+def _cuda(place: Path, release: str, work: Path) -> None:
+    for package in (*_kernel(), *_drivers()):
+        package.build(work / release, place)
+    archive.flat(place, {"Origin": "NVIDIA", "Label": "NVIDIA CUDA"})
+    archive.publish_keys(place / CUDA[release])
+
+
+def _drivers() -> Iterator[Package]:
+    """Two branches: who wants the older one has to say so."""
+    replay = {"usr/lib/lab/nvidia-smi": FILES / "replay"}
+    for driver in DRIVERS:
+        version = f"{driver}-1"
+        yield Package("nvidia-driver-cuda", version, programs=replay)
+        for name, flavour in FLAVOURS.items():
+            (other,) = FLAVOURS.keys() - {name}
+            yield Package(name, version, {"OTHER": other, "FLAVOUR": flavour}, folder="nvidia-kernel")
+        branch = driver.partition(".")[0]
+        name = f"nvidia-driver-pinning-{branch}"
+        yield Package(name, version, {"BRANCH": branch}, folder="nvidia-driver-pinning")
+
+
+def _radeon(root: Path, work: Path) -> None:
+    drivers, toolkit = root / "amdgpu/31.40/ubuntu", root / "amd-container-toolkit/apt"
+    fields = {"Origin": "repo.radeon.com", "Label": "repo.radeon.com"}
+    for suite, number in UBUNTU.items():
+        for package in (*_kernel(), Package("amdgpu-dkms", f"1:6.18.4.31400000-2369674.{number}")):
+            package.build(work / suite, drivers / f"dists/{suite}/pool/main")
+        for version in AMD_TOOLKIT:
+            Package("amd-container-toolkit", version).build(work / suite, toolkit / f"dists/{suite}/pool/main")
+        for place in (drivers, toolkit):
+            archive.suite(place, suite, "main", fields)
+    archive.publish_keys(root / "rocm/rocm.gpg.key")
