@@ -31,7 +31,7 @@ def resolve(wanted: Wanted, service: WantedService, at: Place, facts: HostFacts)
         kind=service.entry.service,
         model=service.model_name,
         model_sha256=service.model.sha256 if service.model else None,
-        image=entry.image[at.accelerator],
+        image=_mirrored(entry.image[at.accelerator], wanted.settings.mirrors.registry),
         accelerator=at.accelerator,
         devices=tuple(card.identity or "" for card in at.cards),
         access=access(at.cards, entry, facts),
@@ -50,6 +50,15 @@ def resolve(wanted: Wanted, service: WantedService, at: Place, facts: HostFacts)
         stop_grace_period=entry.stop_grace_period,
         no_new_privileges=entry.no_new_privileges,
     )
+
+
+def _mirrored(image: str, registry: str | None) -> str:
+    """The image's own name behind the mirror's, as pull-through registries have it.
+
+    >>> _mirrored("ghcr.io/a/b:1", "mirror.lan:5000/all"), _mirrored("ghcr.io/a/b:1", None)
+    ('mirror.lan:5000/all/ghcr.io/a/b:1', 'ghcr.io/a/b:1')
+    """
+    return f"{registry.rstrip('/')}/{image}" if registry else image
 
 
 def _names(wanted: Wanted, service: WantedService, at: Place) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""What a host is given below its stack, by distribution: files and commands, recorded.
+
+After a wanted change: `python -m tests.test_provision` writes the cases anew.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpufleet.deploys.script import script
+from gpufleet.errors import Refused
+from gpufleet.plan.daemon import merged
+from gpufleet.plan.drift import missing_packages, missing_sources
+from gpufleet.schema import HostFacts, Plumbing, read
+from tests.conftest import CASES, cases, planned
+
+FILE = CASES / "provision.yaml"
+HOSTS = {
+    "debian": "12 13", "ubuntu": "22.04 24.04", "fedora": "43", "rhel": "9.6", "rocky": "9.5", "opensuse-leap": "15.6"
+}  # fmt: skip
+NAMES = [f"{distro} {release}" for distro, releases in HOSTS.items() for release in releases.split()]
+
+
+def provisioned(name: str, arch: str = "x86_64", **settings: Any) -> dict[str, Any]:
+    """Files, packages and holds of a bare host with a card."""
+    distro, release = name.split()
+    card = cases("hosts")["rtx4090"]
+    system = {"distro": distro, "distro_version": release, "arch": arch, "uid": 0, "memory_mib": 32000}
+    facts = read(HostFacts, {**card, "system": system, "engine": {}}, "hosts")
+    found = planned(facts, "single_gpu", settings).provision
+    return {
+        "manager": found.manager,
+        "files": {s.file: s.content for s in found.sources},
+        "keys": {s.key_file: f"{s.fingerprint} {s.key_url}" for s in found.sources},
+        "packages": " ".join(f"{name}={v}" if v else name for name, v in found.packages.items()),
+        "hold": " ".join(found.hold),
+    }
+
+
+def recorded() -> dict[str, Any]:
+    """Every distribution, with its own engine where it has one, else with Docker's."""
+    own = {n: provisioned(n) for n in NAMES if n not in ("debian 12", "fedora 43", "rhel 9.6", "rocky 9.5")}
+    dockers = {f"{n}, Docker's": provisioned(n, engine_from="docker") for n in NAMES if n != "opensuse-leap 15.6"}
+    mirror = {"packages": "http://mirror.lan/all/", "keys": {"toolkit": "A" * 40}}
+    return {**own, **dockers, "ubuntu 24.04 on arm, mirrored": provisioned("ubuntu 24.04", "aarch64", mirrors=mirror)}
+
+
+def test_every_distribution_gets_the_recorded_files_and_packages() -> None:
+    assert recorded() == yaml.safe_load(FILE.read_text())
+
+
+def test_a_manager_has_its_script() -> None:
+    for manager in ("apt", "dnf", "zypper"):
+        assert "$packages" in script(manager, packages="a=1 b", hold="a")
+
+
+def test_what_is_there_is_not_missing(hosts: dict[str, HostFacts]) -> None:
+    wanted = planned(hosts["no-cdi"], "single_gpu").provision
+    assert missing_packages(wanted, Plumbing()) == wanted.packages
+    there = Plumbing(packages=wanted.packages, held=wanted.hold)
+    assert missing_packages(wanted, there) == {}
+    other = Plumbing(packages={**wanted.packages, "libnvidia-container1": "1.19.1-1"}, held=wanted.hold)
+    assert missing_packages(wanted, other) == {"libnvidia-container1": "1.20.0-1"}
+    assert missing_packages(wanted, Plumbing(packages=wanted.packages)) == wanted.packages, "nothing holds them"
+    assert missing_sources(wanted, Plumbing()) == wanted.sources
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=12,
+)
+WANTED: dict[str, Any] = {"features": {"cdi": True}, "runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}
+
+
+@given(st.dictionaries(st.sampled_from(["features", "runtimes", "debug", "é"]) | st.text(max_size=9), JSON, max_size=6))
+def test_merging_keeps_every_foreign_key_and_is_done_once(have: dict[str, Any]) -> None:
+    new = merged(json.dumps(have), WANTED)
+    told = have if new is None else json.loads(new)
+    assert {k: v for k, v in told.items() if k not in WANTED} == {k: v for k, v in have.items() if k not in WANTED}
+    for key, value in WANTED.items():
+        assert told[key].items() >= value.items()
+        if isinstance(have.get(key), dict):
+            assert told[key].items() >= {k: v for k, v in have[key].items() if k not in value}.items()
+    assert merged(json.dumps(told), WANTED) is None
+
+
+@given(st.text(max_size=40))
+def test_what_is_no_json_object_is_refused_never_repaired(text: str) -> None:
+    try:
+        new = merged(text, WANTED)
+    except Refused as refused:
+        assert all("daemon.json" in p.where for p in refused.problems)
+    else:
+        assert new and (not text.strip() or isinstance(json.loads(text), dict))
+
+
+@pytest.mark.parametrize("text", [None, "", " \n", "{}"])
+def test_no_file_is_an_empty_one(text: str | None) -> None:
+    assert json.loads(merged(text, {"a": 1}) or "") == {"a": 1}
+    assert merged(text, {}) is None
+
+
+if __name__ == "__main__":
+    head = "# Bare hosts with an NVIDIA card. Written by `python -m tests.test_provision`.\n"
+    FILE.write_text(head + yaml.safe_dump(recorded(), sort_keys=False, width=200, allow_unicode=True))
