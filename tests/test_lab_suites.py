@@ -11,8 +11,8 @@ from tests.lab import Lab
 from tests.lab.paths import RUN
 
 pytestmark = pytest.mark.lab
-# The second of two cards: whoever gives all of them, or the first, is found out.
-UUID, NODE = "GPU-0a1b2c3d-0002-4e5f-8a9b-c0d1e2f3a4b2", "/dev/nvidia1"
+# The second of two cards, whose node is the first: whoever gives all, or goes by the index, is found out.
+UUID, NODE = "GPU-0a1b2c3d-0002-4e5f-8a9b-c0d1e2f3a4b2", "/dev/nvidia0"
 IMAGE = "redis:8.2.1"
 ENGINES = {
     "strixie": ("two-nvidia", "26.1", "2."),

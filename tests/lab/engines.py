@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from .hardware import Card
 from .paths import FILES, REGISTRY
 from .spec import Spec
 
@@ -24,8 +25,8 @@ insecure = true
 """
 
 
-def configure(spec: Spec, root: Path, cards: Sequence[str]) -> None:
-    """Write the configuration into a host's files; ``cards`` are the UUIDs of those that containers may have."""
+def configure(spec: Spec, root: Path, cards: Sequence[Card]) -> None:
+    """Write the configuration into a host's files; ``cards`` are those that containers may have."""
     if spec.engine == "docker":
         _docker(spec, root, bool(cards))
     if spec.engine == "podman":
@@ -52,18 +53,18 @@ def _podman(root: Path) -> None:
         environment.write("PODMAN_IGNORE_CGROUPSV1_WARNING=1\n")
 
 
-def _cdi(cards: Sequence[str]) -> dict[str, object]:
+def _cdi(cards: Sequence[Card]) -> dict[str, object]:
     """The spec that NVIDIA's toolkit would have written."""
-    devices = [(name, [i]) for i, uuid in enumerate(cards) for name in (str(i), uuid)]
-    devices.append(("all", list(range(len(cards)))))
+    devices = [(name, [card.minor]) for i, card in enumerate(cards) for name in (str(i), card.uuid)]
+    devices.append(("all", [card.minor for card in cards]))
     shared = [{"path": f"/dev/{name}"} for name in ("nvidiactl", "nvidia-uvm")]
     return {
         "cdiVersion": "0.5.0",
         "kind": "nvidia.com/gpu",
         "containerEdits": {"env": ["NVIDIA_VISIBLE_DEVICES=void"], "deviceNodes": shared},
         "devices": [
-            {"name": n, "containerEdits": {"deviceNodes": [{"path": f"/dev/nvidia{i}"} for i in ids]}}
-            for n, ids in devices
+            {"name": name, "containerEdits": {"deviceNodes": [{"path": f"/dev/nvidia{n}"} for n in minors]}}
+            for name, minors in devices
         ],
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from .paths import FILES, PROFILES
@@ -20,8 +21,16 @@ DRIVEN = {"nvidia-no-driver": "rtx4090", "rtx4090": "rtx4090", "two-nvidia": "tw
 CAPTURED = "580.95.05"
 
 
-def install(profile: str, root: Path) -> list[str]:
-    """Lay the hardware of ``profile`` into a host's files. UUIDs of the cards that containers may be given."""
+@dataclass(frozen=True)
+class Card:
+    """A card that containers may be given, and the number of its node."""
+
+    uuid: str
+    minor: int
+
+
+def install(profile: str, root: Path) -> list[Card]:
+    """Lay the hardware of ``profile`` into a host's files. The cards that containers may be given, in their order."""
     source, place = PROFILES / profile, root / "usr/local/lib/lab"
     place.mkdir(parents=True, exist_ok=True)
     cards = _lay(profile, place / "capture")
@@ -42,15 +51,16 @@ def install(profile: str, root: Path) -> list[str]:
     return cards
 
 
-def _lay(profile: str, target: Path) -> list[str]:
+def _lay(profile: str, target: Path) -> list[Card]:
     """A copy of a capture, with a list of its cards."""
     shutil.copytree(PROFILES / profile, target, symlinks=True, dirs_exist_ok=True)
     cards = _cards(target)
-    (target / "cards").write_text("".join(f"{i} {uuid}\n" for i, uuid in enumerate(cards)))
+    (target / "cards").write_text("".join(f"{c.minor} {c.uuid}\n" for c in cards))
     return cards
 
 
-def _cards(source: Path) -> list[str]:
-    """UUIDs of the cards of which nvidia-smi tells anything."""
-    reports = sorted(source.glob("cmd/nvidia-smi*-q -x"))
-    return [uuid for report in reports for uuid in re.findall(r"<uuid>(GPU-[0-9a-f-]+)", report.read_text())]
+def _cards(source: Path) -> list[Card]:
+    """The cards of which nvidia-smi tells anything. A node is named by its minor number, which is not the index."""
+    text = "".join(report.read_text() for report in sorted(source.glob("cmd/nvidia-smi*-q -x")))
+    found = re.findall(r"<uuid>(GPU-[0-9a-f-]+)</uuid>.*?<minor_number>([0-9]+)<", text, re.DOTALL)
+    return [Card(uuid, int(minor)) for uuid, minor in found]

@@ -1,0 +1,112 @@
+"""From a bare host to a container that sees exactly its card: engines of three generations, packages of a mirror."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.drive import Fleet
+from tests.lab import Lab
+from tests.lab.paths import RUN
+
+pytestmark = pytest.mark.lab
+BARE, OWN, OLD, NEW = "bare", "own", "old", "new"
+HOSTS = {BARE: "rtx4090+none", OWN: "cpu@bookworm+none", OLD: "two-nvidia@bookworm", NEW: "two-nvidia@sid"}
+# The user's own: bare hosts of the lab reach docker.io's images through it.
+FOREIGN = {"registry-mirrors": ["http://10.98.0.1:5000"], "log-level": "warn"}
+DAEMON = "/etc/docker/daemon.json"
+SEEN = "docker exec starter-llama-1 sh -c 'ls /dev | grep -E \"^nvidia[0-9]\"'"
+
+
+@pytest.fixture(scope="module")
+def fleet(lab: Lab) -> Iterator[Fleet]:
+    fleet = Fleet(lab, HOSTS)
+    fleet.fresh()
+    for host in (BARE, OWN):
+        lab.run(host, f"mkdir -p /etc/docker && echo '{json.dumps(FOREIGN)}' >{DAEMON}")
+    yield fleet
+    fleet.lab.down(*HOSTS)
+
+
+def mirror(**keys: str) -> list[str]:
+    """Settings for the lab's stand-in of the vendors' repositories, which the lab's own key signs."""
+    told = json.loads((RUN / "mirror.json").read_text())
+    keys = {"docker": told["fingerprint"], "toolkit": told["fingerprint"], **keys}
+    return ["--data", f"mirrors={json.dumps({'packages': told['url'], 'keys': keys})}"]
+
+
+def converged(fleet: Fleet, host: str, *data: str) -> None:
+    """The second run changes nothing."""
+    run = fleet.converge("--limit", host, *mirror(), *data)
+    assert run.code == 0, run.output
+    before = fleet.snapshot(host)
+    again = fleet.pyinfra("--json", "-y", "inventory/lab.py", "--limit", host, *mirror(), *data, "deploy.py")
+    assert again.totals["success"] == 0, again.output
+    assert fleet.snapshot(host) == before
+
+
+def test_a_key_that_is_not_the_vendors_is_refused(fleet: Fleet) -> None:
+    run = fleet.converge("--limit", BARE, *mirror(toolkit="C95B321B61E88C1809C4F759DDCAE044F796ECB0"))
+    assert run.code != 0
+    assert "repositories/toolkit: the key at http://10.98.0.1:8081/mirror/nvidia.github.io/" in run.output
+    assert "instead of C95B321B61E88C1809C4F759DDCAE044F796ECB0; do not trust it" in run.output
+    left = fleet.lab.run(BARE, "ls /etc/apt/sources.list.d /usr/share/keyrings | grep nvidia", check=False)
+    assert left.stdout == ""
+
+
+def test_a_bare_host_gets_engine_and_toolkit(fleet: Fleet) -> None:
+    """Docker of the distribution, NVIDIA's toolkit held at its version, the user's keys of daemon.json kept."""
+    converged(fleet, BARE)
+    assert fleet.lab.run(BARE, SEEN).stdout.split() == ["nvidia0"]
+    told = json.loads(fleet.lab.run(BARE, f"cat {DAEMON}").stdout)
+    assert told == {**FOREIGN, "features": {"cdi": True}}
+    held = fleet.lab.run(BARE, "apt-mark showhold").stdout.split()
+    assert "nvidia-container-toolkit" in held
+    assert fleet.ask(BARE) == " pong from lab"
+
+
+def test_a_bare_host_gets_dockers_own_packages(fleet: Fleet) -> None:
+    converged(fleet, OWN, "--data", "engine_from=docker")
+    packages = fleet.lab.run(OWN, "dpkg-query -W -f '${Package} ' docker-ce docker-compose-plugin").stdout.split()
+    assert packages == ["docker-ce", "docker-compose-plugin"]
+    assert json.loads(fleet.lab.run(OWN, f"cat {DAEMON}").stdout) == FOREIGN
+    assert fleet.ask(OWN) == " pong from lab"
+
+
+@pytest.mark.parametrize("host", [OLD, NEW], ids=["Docker 20.10 by the hook", "Docker 28.5 by CDI"])
+def test_what_is_there_is_adopted(fleet: Fleet, host: str) -> None:
+    before = fleet.lab.run(host, f"cat {DAEMON}; dpkg-query -W | sha256sum").stdout
+    converged(fleet, host)
+    assert len(fleet.lab.run(host, SEEN).stdout.split()) == 1
+    assert fleet.lab.run(host, f"cat {DAEMON}; dpkg-query -W | sha256sum").stdout == before
+
+
+def test_an_engine_that_starts_a_container_without_its_card_is_found_out(fleet: Fleet) -> None:
+    """A specification whose device has no nodes: the container starts, and no tool says a word."""
+    fleet.lab.run(
+        NEW, 'cp -r /etc/cdi /root/cdi && sed -i \'s|"path": "/dev/nvidia[0-9]"|"path": "/dev/null"|\' /etc/cdi/*'
+    )
+    fleet.lab.run(NEW, "docker compose -p starter down")
+    try:
+        run = fleet.converge("--limit", NEW)
+    finally:
+        fleet.lab.run(NEW, "cp /root/cdi/* /etc/cdi/")
+    assert run.code != 0
+    assert "services/llama: sees no card instead of /dev/nvidia" in run.output
+    assert fleet.converge("--limit", NEW).code == 0
+
+
+@pytest.mark.parametrize("text", ["{log-driver: journald}", "[]", '{"debug": true} {}'])
+def test_a_broken_daemon_json_is_refused_and_left(fleet: Fleet, text: str) -> None:
+    fleet.lab.run(BARE, f"cp {DAEMON} /root/kept && printf '%s' '{text}' >{DAEMON}")
+    try:
+        run = fleet.converge("--limit", BARE, *mirror())
+        after = fleet.lab.run(BARE, f"cat {DAEMON}").stdout
+    finally:
+        fleet.lab.run(BARE, f"cp /root/kept {DAEMON}")
+    assert run.code != 0
+    assert "/etc/docker/daemon.json: is no JSON" in run.output
+    assert after == text
+    assert "Traceback" not in run.output
