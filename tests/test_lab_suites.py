@@ -64,6 +64,13 @@ def radeon(lab: Lab) -> Iterator[tuple[Lab, str]]:
     lab.down("samd")
 
 
+@pytest.fixture
+def podman(lab: Lab) -> Iterator[tuple[Lab, str]]:
+    lab.up({"spodman": "two-nvidia+podman"})
+    yield lab, "spodman"
+    lab.down("spodman")
+
+
 def fresh(lab: Lab, name: str, spec: str) -> None:
     """A host as it was first made: what it gets, it gets from us."""
     if name in lab.hosts():
@@ -96,6 +103,14 @@ def test_a_card_that_is_not_there_is_refused_by_the_hook(engines: Lab) -> None:
     done = engines.run("sbookworm", f"docker run --rm --gpus device=GPU-none {IMAGE}", check=False)
     assert "nvidia-container-cli: device error: GPU-none: unknown device" in done.stderr
     assert done.returncode != 0
+
+
+def test_podman_gives_a_card_too(podman: tuple[Lab, str]) -> None:
+    lab, host = podman
+    run = f"podman run --rm {CDI} --entrypoint sh docker.io/library/{IMAGE} -c 'ls /dev/nvidia[0-9]*'"
+    assert lab.run(host, run).stdout.split() == [NODE]
+    assert "podman-compose version 1.3" in lab.run(host, "podman-compose --version").stdout
+    assert lab.run(host, "systemctl is-system-running --wait").stdout == "running\n"
 
 
 def test_a_bare_host_has_cards_and_nothing_for_containers(bare: tuple[Lab, str]) -> None:
