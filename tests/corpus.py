@@ -61,6 +61,11 @@ def replay(case: Path, shell: str = "sh") -> Gpus:
     """What the probe says on the host that ``case`` recorded."""
     if (file := case / "recording.json").exists():
         return read(unwrapped(json.loads(file.read_text())))
+    return read(printed(case, shell))
+
+
+def printed(case: Path, shell: str = "sh") -> list[str]:
+    """The probe's lines on the host that ``case`` recorded."""
     with tempfile.TemporaryDirectory() as folder:
         tools = Path(folder)
         for tool in PLAIN:
@@ -74,7 +79,7 @@ def replay(case: Path, shell: str = "sh") -> Gpus:
         program, *applet = shell.split()
         command = [shutil.which(program) or program, *applet, "-c", probe([SECTION])]
         done = subprocess.run(command, env=env, capture_output=True, timeout=300, check=False)
-    return read(done.stdout.decode(errors="replace").splitlines())
+    return done.stdout.decode(errors="replace").splitlines()
 
 
 def unwrapped(recording: Any) -> list[str]:
