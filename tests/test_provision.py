@@ -100,7 +100,7 @@ def _is_object(text: str) -> bool:
 
 @given(st.text(max_size=40).filter(lambda text: text.strip() and not _is_object(text)))
 def test_what_is_no_json_object_is_refused_never_repaired(text: str) -> None:
-    with pytest.raises(Refused, match="daemon.json"):
+    with pytest.raises(Refused, match=r"daemon\.json"):
         merged(text, WANTED)
 
 
