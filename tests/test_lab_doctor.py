@@ -80,6 +80,17 @@ def test_what_was_changed_by_hand_is_drift_until_the_next_run(fleet: Fleet, tmp_
     assert findings(fleet, tmp_path / "report").keys() == USUAL
 
 
+def test_a_driver_that_was_updated_below_a_running_stack_is_named(fleet: Fleet, tmp_path: Path) -> None:
+    """Before the next start of a container breaks: the module that runs, and libraries of another version."""
+    cuda = f"{fleet.lab.mirror()['url']}/developer.download.nvidia.com/compute/cuda/repos/debian13/x86_64/"
+    deb = f"deb [trusted=yes] {cuda} /"
+    install = "DEBIAN_FRONTEND=noninteractive apt-get -q -y install --no-install-recommends"
+    fleet.lab.run(HOST, f"echo '{deb}' >/etc/apt/sources.list.d/cuda.list && apt-get -q update && {install} kmod")
+    fleet.lab.run(HOST, f"{install} linux-headers-$(uname -r) nvidia-driver-cuda nvidia-kernel-open-dkms")
+    found = findings(fleet, tmp_path / "report")
+    assert "loaded module 580.95.05" in found["GPU-DRIVER-SKEW"][0]
+
+
 def test_the_hosts_own_ills_are_named(fleet: Fleet, tmp_path: Path) -> None:
     ills = """
     mount -t tmpfs -o size=1m tmpfs /dev/shm

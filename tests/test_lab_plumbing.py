@@ -83,6 +83,22 @@ def test_what_is_there_is_adopted(fleet: Fleet, host: str) -> None:
     assert fleet.lab.run(host, f"cat {DAEMON}; dpkg-query -W | sha256sum").stdout == before
 
 
+def test_a_reload_of_systemd_takes_no_card_away(fleet: Fleet) -> None:
+    denied = "docker exec starter-llama-1 sh -c ': </dev/nvidiactl' 2>&1 | grep 'not permitted'"
+    fleet.lab.run(BARE, "systemctl daemon-reload")
+    assert fleet.lab.run(BARE, denied, check=False).stdout == ""
+    assert fleet.lab.run(BARE, SEEN).stdout.split() == ["nvidia0"]
+
+
+def test_another_package_manager_is_waited_for(fleet: Fleet) -> None:
+    """Somebody's apt holds its lock, and lets go after a while."""
+    perl = "open F, '>>', '/var/lib/dpkg/lock-frontend'; fcntl F, 6, pack 's s l! l! i', 1, 0, 0, 0, 0 or die; sleep 15"
+    fleet.lab.run(BARE, f'apt-mark unhold nvidia-container-toolkit; systemd-run -q --unit=apt-lock perl -e "{perl}"')
+    run = fleet.converge("--limit", BARE, *mirror())
+    assert run.code == 0, run.output
+    assert "nvidia-container-toolkit" in fleet.lab.run(BARE, "apt-mark showhold").stdout.split()
+
+
 def test_an_engine_that_starts_a_container_without_its_card_is_found_out(fleet: Fleet) -> None:
     """A specification whose device has no nodes: the container starts, and no tool says a word."""
     fleet.lab.run(

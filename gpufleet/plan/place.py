@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..schema import Accelerator, Finding, Gpu, HostFacts, Ledger, Line, MigDevice
 from . import ledger
 from .access import ACCELERATORS, accelerator
+from .versions import version
 from .wanted import Wanted, WantedService
 
 
@@ -42,7 +43,8 @@ def place(wanted: Wanted, facts: HostFacts) -> tuple[dict[str, Place], tuple[Led
         else:
             ram = ledger.charge(ram, ledger.lines(service))
     every = (*ledgers.values(), ram)
-    return places, every, tuple(_over(every)) + tuple(_no_card(wanted, facts, places))
+    against = (*_over(every), *_no_card(wanted, facts, places), *_old_drivers(wanted, places))
+    return places, every, against
 
 
 def _slots(facts: HostFacts) -> Iterable[Gpu]:
@@ -119,6 +121,26 @@ def _no_card(wanted: Wanted, facts: HostFacts, places: dict[str, Place]) -> Iter
         what = f"no usable GPU for the role {wanted.role}: {_states(facts) or 'no GPU on this host'}"
         fix = "mend the driver, or put the host in the group cpu"
         yield Finding(id="GPU-NONE", severity="blocks", where="gpus", what=what, fix=fix)
+
+
+# Within a major version any driver of it runs an image of it; the first driver of each.
+FIRST_DRIVER = {11: 450, 12: 525, 13: 580}
+
+
+def _old_drivers(wanted: Wanted, places: dict[str, Place]) -> Iterable[Finding]:
+    """Images that are built with a newer CUDA than the card's driver knows."""
+    for service in wanted.services:
+        need = version(service.service.cuda or "")[:1]
+        for card in places[service.name].cards:
+            have = version(card.cuda_version or "")[:1]
+            if card.vendor == "nvidia" and have and need > have:
+                what = (
+                    f"its image needs CUDA {service.service.cuda}, driver {card.driver_version} has {card.cuda_version}"
+                )
+                fix = f"install driver {FIRST_DRIVER.get(need[0], 'of that version')} or newer, or use an older image"
+                yield Finding(
+                    id="GPU-DRIVER-OLD", severity="blocks", where=f"services/{service.name}", what=what, fix=fix
+                )
 
 
 def _states(facts: HostFacts) -> str:

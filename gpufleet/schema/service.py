@@ -86,6 +86,7 @@ class Service(Noun):
     image: dict[Accelerator, Image] = Field(min_length=1)
     gpu: Literal["none", "preferred", "required"] = "none"
     gfx: list[GfxTarget] = Field([], description="compute targets compiled into the rocm image; none: not known")
+    cuda: str | None = Field(None, pattern=r"^[0-9]+\.[0-9]+$", description="CUDA version of the cuda image")
     needs_model: bool = False
     overhead_mib: MiB = Field(
         0, description="what the program takes beside weights and KV cache, MiB of VRAM (or RAM on cpu)"
