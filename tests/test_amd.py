@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gpufleet.catalog.vendors import amd, amd_smi, rocm_smi
 from gpufleet.catalog.vendors.amd_told import Told
-from gpufleet.catalog.vendors.seen import Seen
-from gpufleet.facts.section import split
 from gpufleet.schema.gpu import Gpu
 from tests import corpus
 
@@ -188,89 +183,6 @@ def test_the_probe_reads_links_between_cards_and_none_to_processors(tmp_path: Pa
     ]
 
 
-OLD = {
-    "GPU ID": "0x687f",
-    "Unique ID": "0x1f2e3d4c5b6a798",
-    "Card series": "Vega 10 XL/XT",
-    "Card model": "0x0b36",
-    "vram Total Memory (B)": str(8 * GIB),
-    "vram Total Used Memory (B)": str(GIB),
-}
-OLD_TEXT = """
-========================ROCm System Management Interface========================
-GPU[1] \t\t: GPU ID: 0x687f
-GPU[1] \t\t: Unique ID: 01f2e3d4c5b6a798
-GPU[1]\t\t: Card series: \t\tVega 10 XL/XT
-GPU  Temp   AvgPwr  SCLK    MCLK    Fan     Perf  PwrCap  VRAM%  GPU%
-1    33.0c  9.0W    852Mhz  167Mhz  14.9%   auto  220.0W    0%   0%
-"""
-NEW_TEXT = """
-Device  Node  IDs              Temp    Power  Partitions          SCLK   MCLK
-              (DID,     GUID)  (Edge)  (Avg)  (Mem, Compute, ID)
-0       1     0x7448,   40113  41.0°C  17.0W  N/A, N/A, 0         28Mhz  96Mhz
-1       2     0x13c0,   9011   N/A     N/A    N/A, N/A, 0         None   1800Mhz
-"""
-PHOENIX = {"gpu": 0, "bdf": "0000:c4:00.0", "uuid": "00ff1900-0000-1000-8000-000000000000", "node_id": 1}
-INSTINCT = {"gpu": 3, "bdf": "0001:c4:00.0", "uuid": "a1ff74a1-0000-1000-80b2-0123456789ab", "node_id": 5}
-STATIC = {
-    "gpu": 0,
-    "asic": {"market_name": "...0 Graphics", "device_id": "0x1900", "asic_serial": "0x0000000000000000"},
-    "bus": {"bdf": "0000:C4:00.0"},
-    "board": {"product_name": "Phoenix"},
-    "vram": {"vram_size_mb": 4096},
-    "driver": {"driver_version": "6.12"},
-}
-
-
-@pytest.mark.parametrize(
-    ("lines", "expected"),
-    [
-        (
-            tool("rocmsmi", json.dumps({"card1": OLD})),
-            {"index": 1, "uuid": "GPU-01f2e3d4c5b6a798", "pci_id": "1002:687f"},
-        ),
-        (
-            tool("rocmsmi", json.dumps({"card1": OLD})),
-            {"vram_total_mib": 8192, "vram_free_mib": 7168, "gfx_target": None},
-        ),
-        (tool("rocmsmit", OLD_TEXT), {"index": 1, "uuid": "GPU-01f2e3d4c5b6a798", "name": "Vega 10 XL/XT"}),
-        (
-            tool("rocmsmi", json.dumps({"card0": {"Card Model": "0x7408", "Node ID": "7", "GFX Version": "gfx9010"}})),
-            {"gfx_target": "gfx90a", "kfd_node": 7, "pci_id": "1002:7408"},
-        ),
-        (tool("amdsmi", json.dumps([PHOENIX])), {"uuid": None, "pci_id": "1002:1900", "kind": "apu", "kfd_node": 1}),
-        (
-            tool("amdsmi", json.dumps({"gpu_data": [INSTINCT]})),
-            {"uuid": "GPU-a1b20123456789ab", "pci_address": "0001:c4:00.0", "index": 3, "kind": "dgpu"},
-        ),
-        (
-            tool("amdsmit", "GPU: 0\n    BDF: 0000:c4:00.0\n    UUID: 00ff1900-0000-1000-8000-000000000000"),
-            {"uuid": None, "pci_id": "1002:1900", "pci_address": "0000:c4:00.0"},
-        ),
-        (
-            tool("amdsmi", json.dumps([STATIC])),
-            {"name": "Phoenix", "uuid": None, "vram_total_mib": 4096, "driver_version": "6.12", "counts": "uma"},
-        ),
-        (
-            tool(
-                "lspci", "c1:00.0 Processing accelerators: Advanced Micro Devices, Inc. [AMD/ATI] Device 74a1 (rev 01)"
-            ),
-            {"pci_id": "1002:74a1", "name": None, "usable": None},
-        ),
-    ],
-)
-def test_tools_of_every_age_tell_one_card(lines: list[str], expected: dict[str, Any]) -> None:
-    assert {key: getattr(card(lines), key) for key in expected} == expected
-
-
-def test_a_table_numbers_and_names_chips() -> None:
-    cards = amd.parse(tool("rocmsmit", NEW_TEXT)).cards
-    assert [(c.index, c.pci_id, c.kfd_node, c.counts) for c in cards] == [
-        (0, "1002:7448", 1, "yes"),
-        (1, "1002:13c0", 2, "no"),
-    ]
-
-
 def agent(node: int, at: int, name: str) -> str:
     return f"Agent {node + 1}\n  Name:    gfx942   \n  Marketing Name:   {name}\n  Node:   {node}\n  BDFID:   {at}\n"
 
@@ -331,98 +243,3 @@ def test_what_may_be_any_of_several_cards_is_said_of_none() -> None:
 def test_what_keeps_a_card_from_use(lines: list[str], codes: list[str], usable: bool | None) -> None:
     seen = amd.parse(lines)
     assert ([p.code for p in seen.problems], [c.usable for c in seen.cards]) == (codes, [usable])
-
-
-# Whole recorded hosts, as the probe prints them.
-HERE = Path(__file__).parent
-ELSEWHERE = HERE.parent.parent / "shared/gpu-corpus"
-SOME = ("container", "mi100-x4", "mi300x-x4", "mi308", "mi350x", "r9700", "rx6600", "rx7800xt")
-RECORDED = [HERE / "cases/gpu/w7900", HERE / "cases/gpu/strix-halo", HERE / "cases/gpu/vfio"]
-RECORDED += sorted(c for c in (ELSEWHERE / "amd").glob("*") if c.name.startswith(SOME))
-TELLING = re.compile(
-    r'unique.id|uuid|serial|pci bus|bdf|node|^kfd |^pci |gpu: |"gpu"|^rocminfo.(agent |  name: +gfx)', re.I
-)
-BANNERS = ["", "Welcome to amd 0000:03:00.0", "Last login: card0", "pci", "kfd", "amdsys", "rocmsmi", "GPU[9]"]
-
-
-@cache
-def host(case: Path) -> tuple[list[str], Seen]:
-    """The lines of the GPU section on a recorded host, and what they mean."""
-    said: dict[str, list[str]] = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "parse", lambda _, lines: said.update(split(lines)) or said)
-        corpus.replay(case.resolve())
-    return said["gpus"], amd.parse(said["gpus"])
-
-
-def known(seen: Seen) -> dict[str, set[Any]]:
-    keys = ("uuid", "pci_address", "kfd_node", "index")
-    return {key: {getattr(c, key) for c in seen.cards} | {None} for key in keys}
-
-
-def hold(before: Seen, lines: list[str]) -> None:
-    """The laws: nothing is raised, there is no card more, and nothing that a card is known by is new."""
-    after = amd.parse(lines)
-    assert len(after.cards) <= len(before.cards)
-    for key, values in known(after).items():
-        assert values <= known(before)[key], key
-    assert set(after.links) <= set(before.links)
-
-
-few = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-hosts = st.sampled_from(RECORDED)
-
-
-def cut(lines: list[str], data: st.DataObject) -> list[str]:
-    """``lines`` up to any byte, mostly of one that tells what a card is known by."""
-    telling = [n for n, line in enumerate(lines) if TELLING.search(line)]
-    last = data.draw(st.sampled_from(telling) if telling else st.integers(0, len(lines) - 1))
-    return [*lines[:last], lines[last][: data.draw(st.integers(0, len(lines[last])))]]
-
-
-@few
-@given(hosts, st.data())
-def test_an_answer_cut_at_any_byte_says_less_and_nothing_else(case: Path, data: st.DataObject) -> None:
-    lines, before = host(case)
-    hold(before, cut(lines, data))
-
-
-@few
-@given(hosts, st.data(), st.sampled_from([124, 137, 143]))
-def test_a_tool_that_hangs_costs_what_it_did_not_say(case: Path, data: st.DataObject, rc: int) -> None:
-    lines, before = host(case)
-    asked = sorted({line.partition("#")[0] for line in lines if line.endswith("#0")} & set(amd.LABELS))
-    label = data.draw(st.sampled_from(asked or ["rocminfo"]))
-    said = [line for line in lines if line.startswith(f"{label}|")]
-    rest = [line for line in lines if not line.startswith((f"{label}|", f"{label}#"))]
-    hold(before, [*rest, *(cut(said, data) if said else []), f"{label}#{rc}"])
-
-
-@few
-@given(hosts, st.data())
-def test_lines_dropped_reordered_and_strange_invent_no_card(case: Path, data: st.DataObject) -> None:
-    lines, before = host(case)
-    random = data.draw(st.randoms(use_true_random=False))
-    rate, telling = data.draw(st.sampled_from([(0.0, 0.0), (0.02, 0.1), (0.0, 0.5), (0.3, 0.3)]))
-    kept = [line for line in lines if random.random() >= (telling if TELLING.search(line) else rate)]
-    for banner in data.draw(st.lists(st.sampled_from(BANNERS), max_size=4)):
-        kept.insert(random.randrange(len(kept) + 1), banner)
-    if data.draw(st.booleans()):
-        random.shuffle(kept)
-    if data.draw(st.booleans()):
-        kept = [f"{line}\r" for line in kept]
-    hold(before, kept)
-
-
-@pytest.mark.parametrize("case", RECORDED, ids=lambda case: case.name)
-def test_unknown_keys_and_decimal_commas_change_nothing(case: Path) -> None:
-    lines, before = host(case)
-    more = []
-    for line in lines:
-        if line.startswith("amdsys "):
-            more.append(f"{' '.join(line.split()[:2])} mem_info_new 7")
-        elif re.match(r'(rocmsmi|amdsmi)\| +"[^"]*":', line):
-            more.append(f'{line.split("|")[0]}|"New Key": "0x7",')
-        strange = line.replace(" end", " hive=² new_key=9 end") if line.startswith("kfd ") else line
-        more.append(re.sub(r"(\d)\.(\d+°?[cCW])", r"\1,\2", strange))
-    assert amd.parse(more).cards == before.cards
