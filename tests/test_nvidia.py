@@ -81,7 +81,49 @@ def test_table() -> None:
     assert codes(seen) == ["gpu-lost"]
 
 
-TABLED = re.sub(r"(?s)\n\|   1.*", "", TABLE).replace("2MiB /  24576MiB", "Not Supported    ")
+ONE_CARD = TABLE.split("\n|   1")[0]
+MASKED = "GPU-00000000-0000-0000-0000-000000000000"
+PROC = [f"nvinfo 0000:1{x}:00.0 Model: \t Example {x}" for x in "ab"]
+BOTH = f"GPU 0: Example a (UUID: {A})\nGPU 1: Example b (UUID: {B})"
+JOINED: list[tuple[list[str], list[tuple[Any, ...]]]] = [
+    # The bus is hidden, the driver's own list is not.
+    ([*PROC, *tool("smil", BOTH)], [(0, "0000:1a:00.0", A), (1, "0000:1b:00.0", B)]),
+    # One is known by its identifier: the other is what is left.
+    (
+        [*PROC, f"nvinfo 0000:1b:00.0 GPU UUID: {A}", *tool("smil", BOTH)],
+        [(0, "0000:1b:00.0", A), (1, "0000:1a:00.0", B)],
+    ),
+    # Identifiers that somebody masked are all one.
+    (
+        tool("smi", XML.replace(A, MASKED).replace(B, MASKED)),
+        [(0, "0000:1a:00.0", MASKED), (1, "0000:1b:00.0", MASKED)],
+    ),
+    (tool("smil", f"GPU 0: x (UUID: {MASKED})\nGPU 1: x (UUID: {MASKED})"), [(0, None, MASKED), (1, None, MASKED)]),
+    (tool("smil", f"GPU 0: Orin (nvgpu) (UUID: {A[4:]})"), [(0, None, A[4:])]),
+    # A card of the host that a container was not given.
+    (
+        [*BUS, *tool("smicsv", f"index, uuid, pci.bus_id\n0, {B}, 00000000:1B:00.0")],
+        [(0, "0000:1b:00.0", B), (None, "0000:1a:00.0", None)],
+    ),
+    # A report in which a line came twice, and one in which a card's line is broken.
+    (tool("smiq", f"GPU 00000000:1A:00.0\nGPU 00000000:1A:00.0\n    GPU UUID : {A}\nx"), [(0, "0000:1a:00.0", A)]),
+    (tool("smiq", f"GPU \n    GPU UUID : {A}\nGPU 00000000:1B:00.0\n    GPU UUID : {B}\nx"), [(0, "0000:1b:00.0", B)]),
+]
+
+
+@pytest.mark.parametrize(("lines", "known"), JOINED)
+def test_one_card_in_several_sources(lines: list[str], known: list[tuple[Any, ...]]) -> None:
+    assert cards(nvidia.parse(lines), "index", "pci_address", "uuid") == known
+
+
+def test_windows_driver_is_no_mismatch() -> None:
+    wsl = ONE_CARD.replace("Driver Version: 590.10", "Driver Version: 591.44")
+    seen = nvidia.parse(["nvnode dxg", *tool("smit", wsl)])
+    assert cards(seen, "kernel_driver", "driver_version", "usable") == [(None, "591.44", True)]
+    assert codes(seen) == []
+
+
+TABLED = ONE_CARD.replace("2MiB /  24576MiB", "Not Supported    ")
 KINDS: list[tuple[list[str], str, str | None]] = [
     (["pci 000f:01:00.0 0x030000 0x10de 0x2e12 driver=nvidia"], "soc", "unified"),
     (["pci 0000:01:00.0 0x030200 0x10de 0x2b00 driver="], "soc", "unified"),
@@ -166,7 +208,6 @@ BOUND = "pci 0000:1a:00.0 0x030000 0x10de 0x2204 driver="
 UNSUPPORTED = """NVRM: The NVIDIA GPU 0000:1a:00.0 (PCI ID: 10de:2204)
 NVRM: installed in this system is not supported by
 NVRM: this driver."""
-ONE_CARD = TABLE.split("\n|   1")[0]
 NO_INSTANCES = re.sub("<mig_devices>\n.*?</mig_devices>", "<mig_devices/>", XML, flags=re.DOTALL)
 COMMUNICATE = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
 SAYS = {
