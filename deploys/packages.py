@@ -27,4 +27,4 @@ def installed(target: Target, state: HostState) -> Commands:
         yield FileUploadCommand(io.BytesIO(source.content.encode()), source.file)
     names = " ".join(f"{name}={version}" if version else name for name, version in packages.items())
     hold = " ".join(name for name in packages if name in wanted.hold)
-    yield script(str(wanted.manager), packages=names, hold=hold)
+    yield script(str(wanted.manager), first=" ".join(wanted.first), packages=names, hold=hold)

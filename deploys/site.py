@@ -21,7 +21,7 @@ from ..facts.host import Facts
 from ..plan import explain, plan, want
 from ..render import render
 from ..schema import Plan
-from . import accounts, boot, engine, layout, models, packages, release, up
+from . import accounts, boot, engine, layout, models, packages, reboot, release, up
 from .observe import Target, hurry
 
 
@@ -55,6 +55,9 @@ def site() -> None:
 
 def _converge(target: Target) -> None:
     packages.installed(name="Install the packages", target=target)
+    if target.plan.provision.pending:
+        reboot.gate(name="Reboot", target=target)
+        return
     engine.configured(name="Configure the container engine", target=target)
     engine.cdi(name="Make the CDI devices", target=target)
     accounts.operators(name="Let the operators use the engine", target=target)

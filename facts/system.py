@@ -7,7 +7,10 @@ from .section import Section, SectionFact
 
 SCRIPT = r"""
 sed -n 's/^ID=/distro /p; s/^VERSION_ID=/distro_version /p' "$R/etc/os-release" | tr -d '"'
-echo "arch $(uname -m)"
+uname -mr | { read -r kernel arch; echo "arch $arch"; echo "kernel $kernel"; }
+for v in "$R"/sys/firmware/efi/efivars/SecureBoot-*; do
+  [ -r "$v" ] && [ "$(od -An -t u1 "$v" | awk '{ print $NF }')" = 1 ] && echo 'secure_boot yes'
+done
 echo "uid $(id -u)"
 sed -n 's/^MemTotal: *\([0-9]*\) kB/memory_kib \1/p' "$R/proc/meminfo"
 [ -e "$R/sys/fs/selinux/enforce" ] && echo 'selinux yes'
@@ -27,6 +30,8 @@ def parse(lines: list[str]) -> System:
         uid=int(found["uid"]) if found.get("uid", "").isdecimal() else -1,
         memory_mib=int(found["memory_kib"]) // 1024 if found.get("memory_kib", "").isdecimal() else 0,
         selinux="selinux" in found,
+        kernel=found.get("kernel", ""),
+        secure_boot="secure_boot" in found,
         package_manager=found.get("package_manager", ""),
         addresses=tuple(value for key, value in rows if key == "address"),
     )

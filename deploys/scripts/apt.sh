@@ -1,17 +1,18 @@
 # Install $packages (NAME or NAME=VERSION), keep those of $hold from upgrades. It waits for another apt's lock instead of
-# failing at once; nothing may ask a question.
+# failing at once; nothing may ask a question. $first decides on the versions of the others, so it comes before them.
 export DEBIAN_FRONTEND=noninteractive
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 apt() { apt-get -q -o DPkg::Lock::Timeout=300 "$@" >>"$log" 2>&1; }
 put() { apt install -y --no-install-recommends --allow-change-held-packages --allow-downgrades "$@"; }
 # Finish what an interrupted package manager left half configured.
-if ! { dpkg --configure -a >>"$log" 2>&1 && apt update && put $packages ca-certificates curl; }; then
+if ! { dpkg --configure -a >>"$log" 2>&1 && apt update && { [ -z "$first" ] || put $first; } && put $packages ca-certificates curl; }; then
   echo "engine: cannot install $packages; the last lines of apt follow" >&2
   tail -n 15 "$log" >&2
   exit 1
 fi
 [ -z "$hold" ] || apt-mark hold $hold >>"$log"
+command -v docker >/dev/null || exit 0
 systemctl enable --now docker >>"$log" 2>&1 || {
   echo "engine: docker does not start; look at \`journalctl -u docker\`" >&2
   exit 1

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import yaml
 
 from ..errors import Problem, Refused, choose
-from ..schema import Distro, FindingKind, Model, Noun, Service, Stack, read
+from ..schema import Distro, DriverFamily, FindingKind, Model, Noun, Service, Stack, read
 
 OURS = Path(__file__).parent
 NounT = TypeVar("NounT", bound=Noun)
@@ -50,6 +50,13 @@ def findings() -> dict[str, FindingKind]:
     """Every kind of finding by its id."""
     files = sorted((OURS / "findings").glob("*.yaml"))
     return {id_: read(FindingKind, entry, f"findings/{id_}") for file in files for id_, entry in _load(file).items()}
+
+
+@cache
+def driver_families() -> tuple[DriverFamily, ...]:
+    """Families of NVIDIA's cards by their first PCI device id, in that order."""
+    rows = _load(OURS / "vendors" / "nvidia_drivers.yaml")
+    return tuple(read(DriverFamily, row, f"nvidia_drivers/{row['first']}") for row in rows)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..schema import Download, Finding, HostFacts, Plan, Secret
 from .checkup import gpu_findings
+from .driver import against, driverless
 from .explain import explain
 from .place import place
 from .preflight import preflight
@@ -22,9 +23,13 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     places, ledgers, fit = place(wanted, facts)
     fetch = _downloads(wanted)
     uses_gpu = any(p.cards for p in places.values())
-    cards = gpu_findings(facts.gpus, "warns") if uses_gpu else ()  # without any, GPU-NONE tells of them all
+    ills = gpu_findings(facts.gpus, "warns") if uses_gpu else ()  # without any, GPU-NONE tells of them all
     below = provision(wanted, facts, [card for p in places.values() for card in p.cards])
-    findings = (*fit, *_context(wanted), *preflight(wanted, facts, fetch, below), *cards)
+    if below.pending:
+        fit = ()  # nothing can be placed on cards that nothing drives yet
+    cards = driverless(wanted, facts)
+    driver = against(cards, wanted, facts) if cards else ()
+    findings = (*driver, *fit, *_context(wanted), *preflight(wanted, facts, fetch, below), *ills)
     settings = wanted.settings
     return Plan(
         host=host,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ..catalog import distro
 from ..schema import Distro, Gpu, HostFacts, Plumbing, Provision, Source
 from ..schema.distro import Release, Vendor
+from .driver import PENDING, driverless, flavour
 from .fill import fill
 from .versions import version
 from .wanted import Wanted
@@ -22,17 +23,35 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
     """What is to be there on a host whose containers get ``cards``."""
     ids = tuple(sorted({c.identity or "" for c in cards if c.vendor == "nvidia"}))
     engine, toolkit = engine_packages(wanted, facts), toolkit_packages(wanted, facts) if ids else {}
+    first, driver = driver_packages(wanted, facts)
     entry = distro(facts.system.distro)
     docker = engine and wanted.settings.engine_from == "docker"
-    names: list[Vendor] = [*(("docker",) if docker else ()), *(("toolkit",) if toolkit else ())]
+    vendors: dict[Vendor, bool] = {"docker": bool(docker), "toolkit": bool(toolkit), "driver": bool(driver)}
     return Provision(
         manager=entry.package_manager if entry else None,
-        sources=tuple(_source(wanted, facts, entry, name) for name in names) if entry else (),
-        packages={**dict.fromkeys(engine, ""), **toolkit},
-        hold=tuple(toolkit),
+        sources=tuple(_source(wanted, facts, entry, v) for v, used in vendors.items() if used) if entry else (),
+        first=first,
+        packages={**dict.fromkeys((*engine, *driver), ""), **toolkit},
+        hold=(*toolkit, *(name for name in driver if name.startswith("nvidia-"))),
         route=route(facts) if ids else None,
         cards=ids,
+        reboot=bool(driver) and wanted.settings.reboot == "when_needed",
+        pending=PENDING if driver else "",
     )
+
+
+def driver_packages(wanted: Wanted, facts: HostFacts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What keeps the driver's branch, and the driver; none where there is one, or none that would do."""
+    entry, branch = distro(facts.system.distro), wanted.settings.driver_branch
+    cards = driverless(wanted, facts)
+    kind = flavour(cards, branch) if cards else None
+    if not (entry and entry.driver and kind and release_of(facts)) or facts.system.secure_boot:
+        return (), ()
+    told = entry.driver
+    names = {"branch": branch, "kernel": facts.system.kernel}
+    where = f"distros/{facts.system.distro}/driver"
+    packages = (*told.headers, *(told.open if kind == "open" else told.proprietary))
+    return tuple(fill(p, names, where) for p in told.first), tuple(fill(p, names, where) for p in packages)
 
 
 def route(facts: HostFacts) -> Literal["cdi", "hook"]:
@@ -95,20 +114,28 @@ def release_of(facts: HostFacts) -> Release | None:
 
 def _source(wanted: Wanted, facts: HostFacts, entry: Distro, name: Vendor) -> Source:
     repository, release = entry.repositories[name], release_of(facts)
-    names = {"release": release.name if release else "", "arch": entry.arch[facts.system.arch]}
+    key, id_ = repository.keys.get(facts.system.distro_version, repository.key), facts.system.distro_version
+    names = {
+        "release": release.name if release else "",
+        "arch": entry.arch[facts.system.arch],
+        "machine": {"aarch64": "sbsa"}.get(facts.system.arch, facts.system.arch),
+        "id": f"{facts.system.distro}{id_.replace('.', '')}",
+    }
     where = f"distros/{facts.system.distro}/repositories/{name}"
     url = _moved(wanted, fill(repository.url, names, f"{where}/url"))
     return Source(
         name=name,
-        file=repository.file,
+        file=fill(repository.file, names, f"{where}/file"),
         content=fill(repository.content, {**names, "url": url}, f"{where}/content"),
-        key_url=_moved(wanted, repository.key.url),
-        key_file=repository.key.file,
-        fingerprint=wanted.settings.mirrors.keys.get(name, repository.key.fingerprint),
+        key_url=_moved(wanted, fill(key.url, {**names, "url": url}, f"{where}/key")),
+        key_file=key.file,
+        fingerprint=wanted.settings.mirrors.keys.get(name, key.fingerprint),
     )
 
 
 def _moved(wanted: Wanted, url: str) -> str:
     """``url`` on the mirror, where there is one."""
     mirror = wanted.settings.mirrors.packages
-    return f"{mirror.rstrip('/')}/{url.removeprefix('https://')}" if mirror else url
+    if not mirror or url.startswith(mirror.rstrip("/")):
+        return url
+    return f"{mirror.rstrip('/')}/{url.removeprefix('https://')}"

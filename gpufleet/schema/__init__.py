@@ -1,7 +1,7 @@
 """The nouns: frozen pydantic models that refuse unknown keys."""
 
 from .base import Noun, read
-from .distro import Distro, Repository
+from .distro import Distro, DriverFamily, Repository
 from .finding import Finding, FindingKind
 from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
@@ -21,6 +21,7 @@ __all__ = [
     "Disk",
     "Distro",
     "Download",
+    "DriverFamily",
     "Engine",
     "Entry",
     "File",

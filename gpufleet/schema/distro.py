@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from .base import Noun
 
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
-Vendor = Literal["docker", "toolkit"]
+Vendor = Literal["docker", "toolkit", "driver"]
 PackageManager = Literal["apt", "dnf", "zypper"]
 
 
@@ -24,13 +24,15 @@ class Key(Noun):
 class Repository(Noun):
     """A vendor's repository. ``content`` of its ``file`` may use ``{{ url }}``, ``{{ release }}`` and ``{{ arch }}``.
 
-    ``url`` may use ``release`` and ``arch``; ``packages`` are what gpufleet takes from there.
+    ``url`` may use ``release``, ``arch``, ``machine`` (`uname -m`, arm as sbsa) and ``id`` (``debian13``); ``packages``
+    are what gpufleet takes from there. ``keys``: by release, where it has one of its own.
     """
 
     url: str
     file: str
     content: str
     key: Key
+    keys: dict[str, Key] = {}
     packages: list[str] = Field(min_length=1)
 
 
@@ -39,6 +41,18 @@ class Release(Noun):
 
     name: str
     docker: list[str] = []
+
+
+class Driver(Noun):
+    """Packages of NVIDIA's driver: ``first`` keeps the branch, ``headers`` are the running kernel's, then a flavour's.
+
+    All may use ``{{ branch }}`` and ``{{ kernel }}``.
+    """
+
+    first: list[str] = []
+    headers: list[str] = []
+    open: list[str] = Field(min_length=1)
+    proprietary: list[str] = Field(min_length=1)
 
 
 class Distro(Noun):
@@ -51,4 +65,14 @@ class Distro(Noun):
     releases: dict[str, Release]
     arch: dict[str, str]
     conflicts: list[str] = []
+    driver: Driver | None = None
     repositories: dict[Vendor, Repository] = {}
+
+
+class DriverFamily(Noun):
+    """Cards from the PCI device id ``first`` on (four hex digits), and the kernel modules that drive them."""
+
+    first: str = Field(pattern=r"^[0-9a-f]{4}$")
+    name: str
+    flavours: list[Literal["open", "proprietary"]]
+    branch: int | None = None

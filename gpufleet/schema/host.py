@@ -53,7 +53,7 @@ class Listener(Noun):
 
 
 class System(Noun):
-    """Distribution, user, memory and IPv4 addresses (none: not known)."""
+    """Distribution, kernel, user, memory and IPv4 addresses (none: not known)."""
 
     distro: str = "unknown"
     distro_version: str = ""
@@ -61,6 +61,8 @@ class System(Noun):
     uid: int = -1
     memory_mib: int = 0
     selinux: bool = False
+    kernel: str = ""
+    secure_boot: bool = False
     package_manager: str = ""
     addresses: tuple[str, ...] = ()
 

@@ -20,13 +20,18 @@ class Source(Noun):
 
 
 class Provision(Noun):
-    """``packages`` by name, with the exact version or an empty one; ``hold``: those that no upgrade may touch.
+    """``first``: packages that decide on the versions of the others.
 
+    ``packages`` by name, with the exact version or an empty one; ``hold``: those that no upgrade may touch.
+    ``pending``: why nothing of the stack can be done before the host was rebooted, which ``reboot`` allows.
     ``cards``: NVIDIA's, by identity, that containers shall reach by ``route``: ``cdi``, or the runtime ``hook`` of old
     engines.
     """
 
     manager: PackageManager | None = None
+    first: tuple[str, ...] = ()
+    reboot: bool = False
+    pending: str = ""
     sources: tuple[Source, ...] = ()
     packages: dict[str, str] = {}
     hold: tuple[str, ...] = ()

@@ -53,6 +53,14 @@ class Settings(Noun):
     engine_from: Literal["distro", "docker"] = Field(
         "distro", description="whose packages: the distribution's, or Docker's own; an engine that is there is kept"
     )
+    driver: Literal["adopt", "install", "ignore"] = Field(
+        "adopt",
+        description="NVIDIA's driver: keep what is there, install where there is none, or do not check it",
+    )
+    driver_branch: int = Field(580, ge=535, le=999, description="its branch, pinned and held")
+    reboot: Literal["never", "when_needed"] = Field(
+        "never", description="may reboot the host, once a run and after all packages, where a driver needs it"
+    )
     install_toolkit: bool = Field(
         True, description="install NVIDIA's container toolkit where containers cannot reach a planned card"
     )

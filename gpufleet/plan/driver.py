@@ -1,0 +1,59 @@
+"""NVIDIA's driver for cards that have none: which modules drive them is a function of their PCI ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from ..catalog import distro, driver_families
+from ..schema import DriverFamily, Finding, Gpu, HostFacts
+from .wanted import Wanted
+
+Flavour = Literal["open", "proprietary"]
+DRIVERLESS = (None, "nouveau", "nova_core")
+PENDING = "the driver was installed and is loaded by the next boot"
+
+
+def driverless(wanted: Wanted, facts: HostFacts) -> list[Gpu]:
+    """Cards that this run gives a driver: none of NVIDIA's has one, or belongs to a virtual machine."""
+    cards = [c for c in facts.gpus.cards if c.vendor == "nvidia"]
+    bare = all(c.kernel_driver in DRIVERLESS and c.usable is False for c in cards)
+    return cards if bare and wanted.settings.driver == "install" and wanted.role != "cpu" else []
+
+
+def family(card: Gpu) -> DriverFamily:
+    id_ = (card.pci_id or "0000:0000")[5:]
+    return [f for f in driver_families() if f.first <= id_][-1]
+
+
+def flavour(cards: Sequence[Gpu], branch: int) -> Flavour | None:
+    """What drives them all on this branch; None: nothing does."""
+    families = [family(c) for c in cards]
+    kinds: tuple[Flavour, ...] = ("open", "proprietary")
+    fitting = (k for k in kinds if all(k in f.flavours and branch <= (f.branch or branch) for f in families))
+    return next(fitting, None)
+
+
+def against(cards: Sequence[Gpu], wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+    """What speaks against a driver, and what will be done."""
+    branch, entry = wanted.settings.driver_branch, distro(facts.system.distro)
+    names = ", ".join(f"{c.pci_id} ({family(c).name})" for c in cards)
+    if entry is None or entry.driver is None:
+        fix = "install NVIDIA's driver by hand, then set driver = 'adopt'"
+        yield _finding("GPU-DRIVER-INSTALL", f"no driver packages known for {facts.system.distro}", fix)
+    elif flavour(cards, branch) is None:
+        newest = min((f.branch for c in cards if (f := family(c)).branch), default=None)
+        fix = f"set driver_branch = {newest}" if newest and newest < branch else "take the older ones out"
+        yield _finding("GPU-DRIVER-INSTALL", f"no driver {branch} for {names} together", fix)
+    elif facts.system.secure_boot:
+        fix = "install a signed driver by hand, or switch Secure Boot off"
+        yield _finding("HOST-SECURE-BOOT", "the driver's modules would not be signed, and Secure Boot is on", fix)
+    else:
+        then = "reboot" if wanted.settings.reboot == "when_needed" else "reboot the host, and run again"
+        what = f"none yet for {names}"
+        fix = f"will install {branch}, {flavour(cards, branch)} modules; {then}"
+        yield Finding(id="GPU-DRIVER-INSTALL", severity="informs", where="gpus", what=what, fix=fix)
+
+
+def _finding(id_: str, what: str, fix: str) -> Finding:
+    return Finding(id=id_, severity="blocks", where="gpus", what=what, fix=fix)
