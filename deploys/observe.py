@@ -76,6 +76,7 @@ def arguments(target: Target) -> dict[str, str]:
         "paths": target.paths,
         "operators": target.plan.operators,
         "files": [path for s in below.sources for path in (s.file, s.key_file)],
+        "packages": below.packages,
         "cards": below.cards,
     }
     return {"root": target.plan.root, "release": target.release.id, **{k: "\n".join(v) for k, v in lists.items()}}

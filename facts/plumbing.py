@@ -19,10 +19,10 @@ names='docker.io docker-ce docker-ce-cli docker-cli containerd.io containerd run
   libnvidia-container-tools libnvidia-container1'
 stale=
 if command -v dpkg-query >/dev/null; then
-  dpkg-query -W -f 'package ${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' $names
+  dpkg-query -W -f 'package ${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' $names $packages
   for f in "$R"/var/lib/dpkg/updates/[0-9]*; do [ -e "$f" ] && echo "half ${f##*/}"; done
 elif command -v rpm >/dev/null; then
-  rpm -q --qf 'package install installed %{NAME} %{VERSION}-%{RELEASE}\n' $names | grep '^package install'
+  rpm -q --qf 'package install installed %{NAME} %{VERSION}-%{RELEASE}\n' $names $packages | grep '^package install'
 fi
 # The last line may lack its end.
 awk '{ print "daemon " $0 }' "$R/etc/docker/daemon.json"

@@ -113,13 +113,15 @@ SECTIONS: list[Section[Any]] = [
 class State(FactBase[HostState | None]):
     """Returns HostState; None when the host did not answer.
 
-    ``paths`` to look at, ``operators``, ``files`` to digest and ``cards`` are a line each; ``release``: the id of the
-    release whose files are read.
+    ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for and ``cards`` are a line each;
+    ``release``: the id of the release whose files are read.
     """
 
     @override
-    def command(self, root: str, release: str, paths: str, operators: str, files: str, cards: str) -> str:
-        lists = {"paths": paths, "operators": operators, "files": files, "cards": cards}
+    def command(
+        self, root: str, release: str, paths: str, operators: str, files: str, packages: str, cards: str
+    ) -> str:
+        lists = {"paths": paths, "operators": operators, "files": files, "packages": packages, "cards": cards}
         return probe(SECTIONS, root=root, release=release, **lists)
 
     @override

@@ -8,7 +8,7 @@ from ..catalog import distro
 from ..errors import Refused
 from ..schema import Finding, HostFacts, Provision
 from .daemon import PATH, merged
-from .provision import daemon
+from .provision import daemon, engine_packages
 from .versions import version
 from .wanted import Wanted
 
@@ -48,7 +48,7 @@ def engine(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[F
 def _missing(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Finding]:
     name = f"{facts.system.distro} {facts.system.distro_version} on {facts.system.arch}".replace("  ", " ")
     what = "no container engine" if facts.engine.version is None else "the compose plugin is missing"
-    engine = [p for p in provision.packages if p not in provision.hold]
+    engine = engine_packages(wanted, facts)
     if not wanted.settings.install_engine:
         fix = "install Docker Engine with Compose v2, or set install_engine = True"
         yield block("ENG-NONE", "engine", f"{what}, and install_engine is off", fix)
