@@ -12,8 +12,14 @@ from tests.lab import Lab
 from tests.lab.paths import RUN
 
 pytestmark = pytest.mark.lab
-BARE, OWN, OLD, NEW = "bare", "own", "old", "new"
-HOSTS = {BARE: "rtx4090+none", OWN: "cpu@bookworm+none", OLD: "two-nvidia@bookworm", NEW: "two-nvidia@sid"}
+BARE, OWN, OLD, NEW, NONE = "bare", "own", "old", "new", "none"
+HOSTS = {
+    BARE: "rtx4090+none",
+    OWN: "cpu@bookworm+none",
+    OLD: "two-nvidia@bookworm",
+    NEW: "two-nvidia@sid",
+    NONE: "nvidia-no-driver+none",
+}
 # The user's own: bare hosts of the lab reach docker.io's images through it.
 FOREIGN = {"registry-mirrors": ["http://10.98.0.1:5000"], "log-level": "warn"}
 DAEMON = "/etc/docker/daemon.json"
@@ -24,7 +30,7 @@ SEEN = "docker exec starter-llama-1 sh -c 'ls /dev | grep -E \"^nvidia[0-9]\"'"
 def fleet(lab: Lab) -> Iterator[Fleet]:
     fleet = Fleet(lab, HOSTS)
     fleet.fresh()
-    for host in (BARE, OWN):
+    for host in (BARE, OWN, NONE):
         lab.run(host, f"mkdir -p /etc/docker && echo '{json.dumps(FOREIGN)}' >{DAEMON}")
     yield fleet
     fleet.lab.down(*HOSTS)
@@ -33,7 +39,7 @@ def fleet(lab: Lab) -> Iterator[Fleet]:
 def mirror(**keys: str) -> list[str]:
     """Settings for the lab's stand-in of the vendors' repositories, which the lab's own key signs."""
     told = json.loads((RUN / "mirror.json").read_text())
-    keys = {"docker": told["fingerprint"], "toolkit": told["fingerprint"], **keys}
+    keys = {"docker": told["fingerprint"], "toolkit": told["fingerprint"], "driver": told["fingerprint"], **keys}
     return ["--data", f"mirrors={json.dumps({'packages': told['url'], 'keys': keys})}"]
 
 
@@ -93,10 +99,23 @@ def test_a_reload_of_systemd_takes_no_card_away(fleet: Fleet) -> None:
 def test_another_package_manager_is_waited_for(fleet: Fleet) -> None:
     """Somebody's apt holds its lock, and lets go after a while."""
     perl = "open F, '>>', '/var/lib/dpkg/lock-frontend'; fcntl F, 6, pack 's s l! l! i', 1, 0, 0, 0, 0 or die; sleep 15"
-    fleet.lab.run(BARE, f'apt-mark unhold nvidia-container-toolkit; systemd-run -q --unit=apt-lock perl -e "{perl}"')
+    fleet.lab.run(BARE, f'apt-mark unhold libnvidia-container1; systemd-run -q --unit=apt-lock perl -e "{perl}"')
     run = fleet.converge("--limit", BARE, *mirror())
     assert run.code == 0, run.output
-    assert "nvidia-container-toolkit" in fleet.lab.run(BARE, "apt-mark showhold").stdout.split()
+    assert "libnvidia-container1" in fleet.lab.run(BARE, "apt-mark showhold").stdout.split()
+
+
+def test_a_card_without_a_driver_gets_one_and_its_host_one_reboot(fleet: Fleet) -> None:
+    """The first run ends with the reboot; the second finds the card and goes on from there."""
+    data = ["--data", "driver=install", "--data", "reboot=when_needed"]
+    first = fleet.converge("--limit", NONE, *mirror(), *data)
+    assert first.code == 0, first.output
+    assert "gpus: the driver was installed and is loaded by the next boot; run again" in first.output
+    converged(fleet, NONE, *data)
+    assert fleet.lab.run(NONE, SEEN).stdout.split() == ["nvidia0"]
+    assert {"nvidia-driver-cuda", "nvidia-kernel-open-dkms"} <= set(
+        fleet.lab.run(NONE, "apt-mark showhold").stdout.split()
+    )
 
 
 def test_an_engine_that_starts_a_container_without_its_card_is_found_out(fleet: Fleet) -> None:

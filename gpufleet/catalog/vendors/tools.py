@@ -36,9 +36,14 @@ class Lines(list[str]):
     @cached_property
     def answers(self) -> dict[str, Answer]:
         parts: dict[tuple[str, str], list[str]] = {}
+        last, rows = "\n", list[str]()
         for line in self:
-            if match := _LABEL.match(line):
-                parts.setdefault((match[1], match[2]), []).append(line[match.end() :])
+            if not line.startswith(last):  # most lines are of the same label as the one before
+                match = _LABEL.match(line)
+                if match is None:
+                    continue
+                last, rows = match[0], parts.setdefault((match[1], match[2]), [])
+            rows.append(line[len(last) :])
         return {label: _answer(*(parts.get((label, mark), []) for mark in "|!#")) for label, _ in parts}
 
 
