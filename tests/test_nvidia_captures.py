@@ -15,7 +15,6 @@ from tests import corpus_tool
 from tests.test_corpus import CASES
 from tests.test_nvidia import tool
 
-
 LABEL = {"xml": "smi", "detail": "smiq", "list": "smil", "csv": "smicsv", "table": "smit", "other": "smitopo"}
 
 

@@ -15,7 +15,6 @@ from gpufleet.schema.gpu import Link
 from tests import corpus
 from tests.test_nvidia import OWN, TOPOLOGY, tool
 
-
 # The tool's second card is the first on the bus: it counts in no order that is promised.
 FOUR = "index, pci.bus_id\n" + "\n".join(f"{n}, 00000000:{b}:00.0" for n, b in enumerate(["1B", "1A", "1C", "1D"]))
 PATHS = [("a", "b", "nvlink", "NV18"), ("a", "c", "pcie", "NODE"), ("b", "c", "pcie", "SYS")]
