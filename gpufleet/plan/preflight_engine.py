@@ -56,11 +56,11 @@ def _missing(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable
         fix = f"will install {', '.join(engine)}"
         yield Finding(id="ENG-INSTALL", severity="informs", where="engine", what=what, fix=fix)
     else:
-        entry = distro(facts.system.distro)
-        other = "set engine_from = 'docker'" if entry and "docker" in entry.repositories else None
-        fix = other or "install Docker Engine and its compose plugin by hand"
+        entry, ours = distro(facts.system.distro), wanted.settings.engine_from == "distro"
+        by_hand = "install Docker Engine and its compose plugin by hand"
+        fix = "set engine_from = 'docker'" if ours and entry and "docker" in entry.repositories else by_hand
         id_ = "ENG-DISTRO" if facts.engine.version is None else "ENG-COMPOSE"
-        whose = "Docker" if wanted.settings.engine_from == "docker" else "the distribution"
+        whose = "the distribution" if ours else "Docker"
         yield block(id_, "engine", f"{what}, and {whose} has no packages known for {name}", fix)
 
 
