@@ -98,8 +98,11 @@ def test_a_reload_of_systemd_takes_no_card_away(fleet: Fleet) -> None:
 
 def test_another_package_manager_is_waited_for(fleet: Fleet) -> None:
     """Somebody's apt holds its lock, and lets go after a while."""
-    perl = "open F, '>>', '/var/lib/dpkg/lock-frontend'; fcntl F, 6, pack 's s l! l! i', 1, 0, 0, 0, 0 or die; sleep 15"
+    flock = "my \\$l = pack('s s x![q] q q i', 1, 0, 0, 0, 0); fcntl F, 6, \\$l or die"
+    perl = f"open F, '>>', '/var/lib/dpkg/lock-frontend'; {flock}; sleep 15"
     fleet.lab.run(BARE, f'apt-mark unhold libnvidia-container1; systemd-run -q --unit=apt-lock perl -e "{perl}"')
+    locked = fleet.lab.run(BARE, "sleep 1; dpkg --configure -a", check=False)
+    assert "locked by another process" in locked.stderr
     run = fleet.converge("--limit", BARE, *mirror())
     assert run.code == 0, run.output
     assert "libnvidia-container1" in fleet.lab.run(BARE, "apt-mark showhold").stdout.split()

@@ -5,8 +5,16 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 apt() { apt-get -q -o DPkg::Lock::Timeout=300 "$@" >>"$log" 2>&1; }
 put() { apt install -y --no-install-recommends --allow-change-held-packages --allow-downgrades "$@"; }
-# Finish what an interrupted package manager left half configured.
-if ! { dpkg --configure -a >>"$log" 2>&1 && apt update && { [ -z "$first" ] || put $first; } && put $packages ca-certificates curl; }; then
+# Finish what an interrupted package manager left half configured. dpkg, unlike apt, does not wait for the lock itself.
+finish() {
+  for _ in $(seq 60); do
+    said=$(dpkg --configure -a 2>&1) && return
+    case $said in *"locked by another process"*) sleep 5 ;; *) break ;; esac
+  done
+  echo "$said" >>"$log"
+  return 1
+}
+if ! { finish && apt update && { [ -z "$first" ] || put $first; } && put $packages ca-certificates curl; }; then
   echo "engine: cannot install $packages; the last lines of apt follow" >&2
   tail -n 15 "$log" >&2
   exit 1
