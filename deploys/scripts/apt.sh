@@ -9,7 +9,7 @@ put() { apt install -y --no-install-recommends --allow-change-held-packages --al
 finish() {
   for _ in $(seq 60); do
     said=$(dpkg --configure -a 2>&1) && return
-    case $said in *"locked by another process"*) sleep 5 ;; *) break ;; esac
+    case $said in *"lock was locked by"*) sleep 5 ;; *) break ;; esac
   done
   echo "$said" >>"$log"
   return 1
