@@ -19,7 +19,9 @@ from ..facts.health import Checkup
 from ..facts.state import State
 from ..plan import Wanted, plan, want
 from ..plan.checkup import checkup
+from ..plan.daemon import PATH, merged
 from ..plan.drift import differences
+from ..plan.provision import daemon as wanted_keys
 from ..plan.report import Checked, data, text
 from ..render import render
 from ..schema import HostFacts, Plan, Service
@@ -42,7 +44,16 @@ def doctor(report: str | None = None) -> None:
         for line in text(found):
             logger.info(line)
         if report:
-            Path(report).write_text(json.dumps(data(found), indent=1) + "\n", encoding="utf-8")
+            _write(Path(report), json.dumps(data(found), indent=1) + "\n")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        logger.error("report: %s cannot be written: %s; choose another file", file, error.strerror)
+    else:
+        logger.info("report: %s", file)
 
 
 def _unreachable(host: Host) -> set[str]:
@@ -95,6 +106,8 @@ def _names(wanted: Wanted) -> list[str]:
 
 def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:
     """Why the host is not what its plan says; nothing where it cannot be converged anyway."""
+    if facts.engine.version is None:
+        return ("it was never converged",)
     if planned.blocked or not facts.engine.reachable:
         return ()
     target = Target(planned, render(planned))
@@ -104,4 +117,8 @@ def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:
     if state is None:
         return ()
     unit = () if boot.right(planned, state) else (f"{boot.UNIT}: is not as it was written",)
-    return (*differences(planned, target.release, state), *unit)
+    daemon = merged(state.plumbing.daemon, wanted_keys(planned.provision, state.plumbing.engine))
+    config = () if daemon is None else (f"{PATH}: does not say what containers need for cards",)
+    # A container that starts just now is no drift yet.
+    found = (line for line in differences(planned, target.release, state) if not line.endswith(": is starting"))
+    return (*found, *config, *unit)

@@ -8,6 +8,7 @@ from pyinfra.api.command import FileUploadCommand
 from pyinfra.context import host
 
 from ..plan.daemon import PATH, merged
+from ..plan.drift import missing_devices
 from ..plan.provision import daemon, loaded
 from ..schema import HostState
 from .observe import Commands, Target, converging
@@ -30,10 +31,8 @@ def configured(target: Target, state: HostState) -> Commands:
 @converging
 def cdi(target: Target, state: HostState) -> Commands:
     """Have the specification of CDI devices made where a planned card is not in it."""
-    wanted = target.plan.provision
-    devices = [f"nvidia.com/gpu={card}" for card in wanted.cards] if wanted.route == "cdi" else []
-    missing = [device for device in devices if device not in state.cdi]
+    missing = missing_devices(target.plan.provision, state)
     if not missing:
-        host.noop(f"{len(devices)} CDI devices")
+        host.noop(f"{len(target.plan.provision.cards)} CDI devices")
         return
     yield script("cdi", missing=" ".join(missing))

@@ -29,8 +29,9 @@ awk '{ print "daemon " $0 }' "$R/etc/docker/daemon.json"
 for f in $files; do sha256sum "$f" | sed 's/^/digest /'; done
 grep -sHoE 'https?://[^] "]+' "$R"/etc/apt/sources.list "$R"/etc/apt/sources.list.d/* "$R"/etc/yum.repos.d/* |
   sed 's/^/source /'
+# Of the unit, not of the process: they count at the next start.
+echo "flags $(systemctl show -p ExecStart --value docker.service)"
 pid=$(cat "$R/run/docker.pid") && {
-  echo "flags $(tr '\0' ' ' <"/proc/$pid/cmdline")"
   boot=$(awk '/^btime/ { print $2 }' /proc/stat)
   born=$(awk -v boot="$boot" '{ sub(/.*\) /, ""); print int(boot + $20 / 100) + 1 }' "/proc/$pid/stat")
   for f in /etc/docker/daemon.json /usr/bin/nvidia-container-runtime-hook; do

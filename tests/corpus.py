@@ -179,6 +179,6 @@ def main(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or not re.search(r"\w", sys.argv[1]):
+    if len(sys.argv) != 2 or not Path(sys.argv[1]).is_dir():
         sys.exit("usage: python tests/corpus.py DIR")
     sys.exit(main(sys.argv[1]))

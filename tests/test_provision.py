@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gpufleet.deploys.script import script
@@ -81,6 +81,8 @@ WANTED: dict[str, Any] = {"features": {"cdi": True}, "runtimes": {"nvidia": {"pa
 
 @given(st.dictionaries(st.sampled_from(["features", "runtimes", "debug", "é"]) | st.text(max_size=9), JSON, max_size=6))
 def test_merging_keeps_every_foreign_key_and_is_done_once(have: dict[str, Any]) -> None:
+    assume(all(isinstance(have.get(key, {}), dict) for key in WANTED))
+    assume(isinstance(have.get("runtimes", {}).get("nvidia", {}), dict))
     new = merged(json.dumps(have), WANTED)
     told = have if new is None else json.loads(new)
     assert {k: v for k, v in told.items() if k not in WANTED} == {k: v for k, v in have.items() if k not in WANTED}
@@ -102,6 +104,12 @@ def _is_object(text: str) -> bool:
 def test_what_is_no_json_object_is_refused_never_repaired(text: str) -> None:
     with pytest.raises(Refused, match=r"daemon\.json"):
         merged(text, WANTED)
+
+
+@pytest.mark.parametrize("have", [{"features": ["cdi"]}, {"features": None}, {"runtimes": {"nvidia": "x"}}])
+def test_what_the_user_has_as_something_else_is_refused(have: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match=r"is no JSON object"):
+        merged(json.dumps(have), WANTED)
 
 
 @pytest.mark.parametrize("text", [None, "", " \n", "{}"])

@@ -1,4 +1,5 @@
-# Put $path.new in place of $path, if dockerd takes it, and have dockerd load it.
+# Put $path.new in place of $path, if dockerd takes it, and have dockerd load it. If it does not start: the earlier file.
+rm -f "$path.bak"
 if [ -e "$path.new" ]; then
   # Docker before 23 cannot check a file.
   if dockerd --help | grep -q -- --validate && ! said=$(dockerd --validate --config-file "$path.new" 2>&1); then
@@ -9,4 +10,10 @@ if [ -e "$path.new" ]; then
   [ ! -e "$path" ] || cp -p "$path" "$path.bak"
   chmod 644 "$path.new" && mv "$path.new" "$path"
 fi
-systemctl restart docker || { echo "engine: docker does not start; look at \`journalctl -u docker\`" >&2; exit 1; }
+systemctl restart docker && exit 0
+why=$(journalctl -u docker -n 30 --no-pager -o cat | grep -iE 'unable|failed|error|invalid' | head -n 1)
+[ ! -e "$path.bak" ] || mv "$path.bak" "$path"
+systemctl reset-failed docker.service docker.socket
+systemctl restart docker && back='the earlier file is back' || back='and not with the earlier file either'
+echo "$path: docker does not start with it: $why; $back" >&2
+exit 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import Problem, Refused
@@ -19,6 +19,18 @@ def merged(text: str | None, wanted: Mapping[str, Any]) -> str | None:
     """
     have = _read(text)
     return json.dumps(have, indent=2, ensure_ascii=False) + "\n" if _mix(have, wanted) else None
+
+
+def given_twice(text: str | None, wanted: Mapping[str, Any], flags: Sequence[str]) -> list[str]:
+    """Keys of the merged file that dockerd gets on its command line too: it does not start with both.
+
+    A flag that may be repeated is the singular of its key; runtimes may stand in both.
+
+    >>> given_twice('{"registry-mirrors": [], "debug": true}', {"features": {"cdi": True}}, ["registry-mirror", "host"])
+    ['registry-mirrors']
+    """
+    names = {name for flag in flags for name in (flag, f"{flag}s", f"{flag.removesuffix('y')}ies")}
+    return sorted(({*_read(text)} | {*wanted}) & names - {"runtimes"})
 
 
 def _read(text: str | None) -> dict[str, Any]:
@@ -37,6 +49,8 @@ def _mix(have: dict[str, Any], wanted: Mapping[str, Any]) -> bool:
     for key, value in wanted.items():
         if isinstance(value, Mapping) and isinstance(have.get(key), dict):
             changed |= _mix(have[key], value)
+        elif isinstance(value, Mapping) and key in have:
+            raise Refused(Problem(f"{PATH}/{key}", "is no JSON object", "write `{...}`; it is left as it is"))
         elif have.get(key) != value:
             have[key] = value
             changed = True

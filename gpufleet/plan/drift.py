@@ -24,7 +24,7 @@ class Rendered(Protocol):
 def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[str]:
     """Everything that a run would mend, one line each."""
     yield from (f"{name}: is not in the group {GROUP}" for name in missing_operators(plan, state))
-    yield from (f"package {name}: is not as planned" for name in missing_packages(plan.provision, state.plumbing))
+    yield from _below(plan.provision, state)
     yield from (f"{d.path}: is not a directory of {d.uid}:{d.gid}, {d.mode}" for d in wrong_directories(plan, state))
     secrets = missing_secrets(plan, state)
     if secrets is not None:
@@ -35,6 +35,18 @@ def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[str
     else:
         yield from (f"{path}: is not as it was written" for path in altered(release, state))
     yield from drift(plan, release, state)
+
+
+def _below(wanted: Provision, state: HostState) -> Iterator[str]:
+    yield from (f"{s.file}: is not as planned" for s in missing_sources(wanted, state.plumbing))
+    yield from (f"package {name}: is not as planned" for name in missing_packages(wanted, state.plumbing))
+    yield from (f"{device}: is in no CDI specification" for device in missing_devices(wanted, state))
+
+
+def missing_devices(wanted: Provision, state: HostState) -> tuple[str, ...]:
+    """CDI devices of planned cards that no specification has."""
+    devices = (f"nvidia.com/gpu={card}" for card in wanted.cards if wanted.route == "cdi")
+    return tuple(device for device in devices if device not in state.cdi)
 
 
 def missing_operators(plan: Plan, state: HostState) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..catalog import distro
 from ..errors import Refused
 from ..schema import Finding, HostFacts, Provision
-from .daemon import PATH, merged
+from .daemon import PATH, given_twice, merged
 from .provision import daemon, engine_packages
 from .versions import version
 from .wanted import Wanted
@@ -97,8 +97,8 @@ def _configuration(wanted: Wanted, facts: HostFacts, provision: Provision) -> It
     except Refused as refused:
         yield from (block("ENG-CONFIG", p.where, p.what, p.fix) for p in refused.problems)
         return
-    twice = sorted(set(keys) & set(facts.plumbing.flags))
-    if twice:
+    twice = given_twice(facts.plumbing.daemon, keys, facts.plumbing.flags)
+    if twice and changes:
         fix = "set it in one place: dockerd does not start with both"
         yield block("ENG-CONFIG", PATH, f"{', '.join(twice)} is also on dockerd's command line", fix)
     stays = facts.engine.live_restore or wanted.settings.restart_engine

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Discriminator, Field, StringConstraints, Tag
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
 from .base import AbsolutePath, MiB, Name, Noun, Port
 from .distro import Fingerprint, Vendor
@@ -15,7 +16,14 @@ from .model import Model
 _KIND = Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>")
 
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$")]
+def _url(text: str) -> str:
+    parts = urlsplit(text)  # it raises ValueError for a wrong port or address, some of it only when asked
+    if not parts.hostname or parts.port == 0:
+        raise ValueError("must have a host, and a port that can be")
+    return text
+
+
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$"), AfterValidator(_url)]
 
 
 class Mirrors(Noun):
