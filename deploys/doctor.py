@@ -100,8 +100,12 @@ def _program(stack: str, name: str, service: Service) -> str:
 
 def _names(wanted: Wanted) -> list[str]:
     """``HOST:PORT`` of what the host fetches from."""
-    url = urlsplit(wanted.settings.mirrors.huggingface)
-    return [f"{url.hostname}:{url.port or {'http': 80}.get(url.scheme, 443)}"]
+    mirrors = wanted.settings.mirrors
+    urls = [s.model.source(mirrors.huggingface) for s in wanted.services if s.model]
+    urls += [mirrors.packages] if mirrors.packages else []
+    urls += [f"https://{mirrors.registry}"] if mirrors.registry else []
+    parts = [urlsplit(url) for url in urls]
+    return sorted({f"{p.hostname}:{p.port or {'http': 80}.get(p.scheme, 443)}" for p in parts})
 
 
 def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Disk space below the data root, and what is already there of the models."""
+"""Disk space below the data root and of its models, and what is already there of the models."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ d="$root"
 while [ ! -d "$d" ]; do d=$(dirname "$d"); done
 [ -w "$d" ] && w=yes || w=no
 df -Pk "$d" | awk -v w="$w" -v p="$root" 'NR==2 {print $4, $2, w, p}'
+# Models often have a disk of their own.
+m="$root/models"
+if [ -d "$m" ] && [ "$(stat -L -c %d "$m")" != "$(stat -L -c %d "$d")" ]; then
+  [ -w "$m" ] && w=yes || w=no
+  df -Pk "$m" | awk -v w="$w" -v p="$m" 'NR==2 {print $4, $2, w, p}'
+fi
 """
 
 PRESENT = r"""

@@ -85,8 +85,10 @@ def printed(case: Path, shell: str = "sh") -> list[str]:
 def unwrapped(recording: Any) -> list[str]:
     """The lines of the fact's one host, however deep pyinfra has wrapped them."""
     while isinstance(recording, dict):
+        if len(recording) != 1:
+            raise ValueError(f"recording.json holds {len(recording)} hosts, not one")
         (recording,) = recording.values()
-    return list(recording)
+    return [str(line) for line in recording]
 
 
 def read(lines: list[str]) -> Gpus:
@@ -117,6 +119,9 @@ def recorded(case: Path) -> list[str]:
 
 def differences(expected: dict[str, Any], got: Gpus) -> Iterator[str]:
     """What is stated and is not so. ``null`` states nothing, except for a UUID: a false one is worse than none."""
+    if odd := sorted({"gpus"} - expected.keys()):
+        yield f"expected.json states no {', '.join(odd)}"
+        return
     cards = [{**c.to_json(), "count_for_inference": COUNTS[c.counts]} for c in got.cards]
     if len(cards) != len(expected["gpus"]):
         yield f"{len(cards)} cards instead of {len(expected['gpus'])}"
@@ -174,6 +179,8 @@ def main(folder: str) -> int:
         wrong += bool(found)
         for line in found:
             print(f"{case.relative_to(folder)}: {line}")
+    if not cases:
+        print(f"no expected.json below {folder}")
     print(f"{len(cases) - wrong} of {len(cases)} cases as expected")
     return 1 if wrong or not cases else 0
 

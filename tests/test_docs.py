@@ -113,10 +113,16 @@ def test_facts_in_the_docs_can_be_printed() -> None:
         assert '"@local"' in run.stdout + run.stderr
 
 
+SIGNS = """\
+A page's shell is what the doctor runs as root: `say WHERE WHAT` reports, `limit SECONDS COMMAND` bounds, `$R` is empty on a
+host, `$root` is data_root, `$names` are HOST:PORT of what is fetched from, `$programs` containers that have a card."""
+
+
 def pages() -> dict[str, str]:
     """A page for each finding by its file name, and their index."""
     kinds = findings()
     index = ["# Findings", "", "What the preflight and the doctor can say. Generated from the catalog's table.", ""]
+    index += [SIGNS, ""]
     index += ["| id | severity | what |", "| --- | --- | --- |"]
     index += [f"| [{id_}]({id_}.md) | {kind.severity} | {kind.title} |" for id_, kind in sorted(kinds.items())]
     found = {"README.md": "\n".join(index) + "\n"}

@@ -15,7 +15,7 @@ finish() {
   return 1
 }
 if ! { finish && apt update && { [ -z "$first" ] || put $first; } && put $packages ca-certificates curl; }; then
-  echo "engine: cannot install $packages; the last lines of apt follow" >&2
+  echo "packages: cannot install $packages; check their versions and the mirrors, the last lines of apt follow" >&2
   tail -n 15 "$log" >&2
   exit 1
 fi

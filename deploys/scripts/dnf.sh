@@ -3,7 +3,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 exact=$(echo "$packages" | sed 's/=/-/g')
 if ! dnf -q -y --setopt=install_weak_deps=False install $exact ca-certificates curl >>"$log" 2>&1; then
-  echo "engine: cannot install $packages; the last lines of dnf follow" >&2
+  echo "packages: cannot install $packages; check their versions and the mirrors, the last lines of dnf follow" >&2
   tail -n 15 "$log" >&2
   exit 1
 fi

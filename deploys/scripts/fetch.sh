@@ -3,7 +3,7 @@
 umask 022
 name="models/${path##*/}"
 part="$path.partial"
-log="$part.log"
+log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 have() { stat -c %s "$part" 2>/dev/null || echo 0; }
 # A file of another size under this name is not ours to delete.
@@ -12,7 +12,12 @@ have() { stat -c %s "$part" 2>/dev/null || echo 0; }
 try=0
 while [ "$(have)" -lt "$bytes" ]; do
   try=$((try + 1))
-  curl -fsSL --connect-timeout 20 --speed-limit 1024 --speed-time 60 -C - -o "$part" "$url" 2>"$log" || true
+  rc=0
+  curl -fsSL --connect-timeout 20 --speed-limit 1024 --speed-time 60 -C - -o "$part" "$url" 2>"$log" || rc=$?
+  if [ $rc = 23 ]; then  # curl's word for a write that failed
+    echo "$name: cannot be written: $(df -Ph "${path%/*}" | awk 'NR == 2 { print $4 " free on " $6 }'); free some, then run again" >&2
+    exit 1
+  fi
   [ "$(have)" -lt "$bytes" ] || break
   if [ $try -ge 5 ]; then
     echo "$name: cannot fetch $url: $(tail -n 1 "$log"); check the address and the network, then run again" >&2

@@ -17,7 +17,7 @@ fetch >/dev/null 2>&1 || fail "cannot fetch its key from $url; check the network
 gpg --batch --quiet --with-colons --show-keys "$new/key" >"$new/told" 2>/dev/null || fail "$url is no key; check the mirror"
 have=$(awk -F: '$1 == "pub" { p = 1 } $1 == "fpr" && p { print $10; p = 0 }' "$new/told" | tr '\n' ' ')
 [ "$have" = "$fingerprint " ] ||
-  fail "the key at $url is ${have}instead of $fingerprint; do not trust it, or set mirrors/keys/$repository to it"
+  fail "the key at $url is ${have}instead of $fingerprint; do not trust it; if your mirror signs with a key of its own, set mirrors/keys/$repository"
 install -d -m 755 "${key%/*}"
 case $key in
   *.gpg) gpg --batch --yes --quiet --dearmor -o "$new/out" <"$new/key" ;;

@@ -2,7 +2,7 @@
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if ! zypper -q -n install --no-recommends $packages ca-certificates curl >>"$log" 2>&1; then
-  echo "engine: cannot install $packages; the last lines of zypper follow" >&2
+  echo "packages: cannot install $packages; check their versions and the mirrors, the last lines of zypper follow" >&2
   tail -n 15 "$log" >&2
   exit 1
 fi

@@ -8,6 +8,7 @@ from .driver import against, driverless
 from .explain import explain
 from .place import place
 from .preflight import preflight
+from .preflight_engine import missing_nodes
 from .provision import provision
 from .resolve import deadline, directories, outputs, resolve
 from .wanted import ROLES, Wanted, WantedService, want
@@ -31,6 +32,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     driver = against(cards, wanted, facts) if cards else ()
     findings = (*driver, *fit, *_context(wanted), *preflight(wanted, facts, fetch, below), *ills)
     settings = wanted.settings
+    services = tuple(resolve(wanted, s, places[s.name], facts) for s in wanted.services)
     return Plan(
         host=host,
         address=address or host,
@@ -41,7 +43,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         provision=below,
         selinux=facts.system.selinux,
         operators=tuple(settings.operators),
-        services=tuple(resolve(wanted, s, places[s.name], facts) for s in wanted.services),
+        services=services,
         ledgers=ledgers,
         directories=directories(wanted),
         downloads=fetch,
@@ -49,7 +51,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         secrets=_secrets(wanted),
         health_deadline=deadline(wanted, ledgers),
         keep_releases=settings.keep_releases,
-        findings=findings,
+        findings=(*findings, *missing_nodes(services, facts)),
     )
 
 

@@ -85,16 +85,12 @@ def _overlaps(a: str, b: str) -> bool:
 
 def _disk(wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...]) -> Iterable[Finding]:
     missing = mib(sum(max(0, d.bytes - facts.present.get(d.path, 0)) for d in downloads))
-    for disk in facts.disks:
+    last = len(facts.disks) - 1  # the models' own disk, where they have one, comes last
+    for n, disk in enumerate(facts.disks):
         if not disk.writable and facts.system.uid == 0:
-            yield block(
-                "HOST-DISK",
-                disk.path,
-                "cannot be written to",
-                "mount it read-write, or set another data_root",
-            )
-        need = missing + wanted.settings.reserve_disk_mib
-        if disk.free_mib < need:
-            parts = f"{missing} to download, {wanted.settings.reserve_disk_mib} reserve"
-            what = f"{disk.free_mib} MiB free, {need} MiB needed ({parts})"
+            fix = "mount it read-write, or set another data_root"
+            yield block("HOST-DISK", disk.path, "cannot be written to", fix)
+        fetch, reserve = missing if n == last else 0, wanted.settings.reserve_disk_mib if n == 0 else 0
+        if disk.free_mib < fetch + reserve:
+            what = f"{disk.free_mib} MiB free, {fetch + reserve} MiB needed ({fetch} to download, {reserve} reserve)"
             yield block("HOST-DISK", disk.path, what, "free some, set another data_root, or lower reserve_disk_mib")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..catalog import distro
 from ..errors import Refused
-from ..schema import Finding, HostFacts, Provision
+from ..schema import Finding, HostFacts, PlannedService, Provision
 from .daemon import PATH, given_twice, merged
 from .provision import daemon, engine_packages
 from .versions import version
@@ -107,6 +107,15 @@ def _configuration(wanted: Wanted, facts: HostFacts, provision: Provision) -> It
         fix = "set restart_engine = True, or live-restore in daemon.json"
         what = f"Docker must be restarted, which stops {', '.join(others)}"
         yield block("ENG-RESTART", "engine", what, fix)
+
+
+def missing_nodes(services: Iterable[PlannedService], facts: HostFacts) -> Iterable[Finding]:
+    """Device nodes that a container is to get and that are not there: its next start would fail."""
+    for service in services:
+        for node in service.access.devices:
+            if node.startswith("/dev/") and facts.node_groups and node not in facts.node_groups:
+                fix = "run `udevadm trigger`, or reboot"
+                yield block("GPU-NO-NODE", f"services/{service.name}", f"{node} is not there", fix)
 
 
 def way(facts: HostFacts, provision: Provision) -> Iterable[Finding]:

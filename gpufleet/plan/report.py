@@ -32,7 +32,7 @@ def text(hosts: Mapping[str, Checked]) -> list[str]:
         lines += [f"  {', '.join(names)}: {said}" for said, names in _said(where).items()]
         lines += [f"  cause: {kind.cause}", f"  fix: {kind.fix}", ""]
     blocked = sum(any(f.severity == "blocks" for f in c.findings) or bool(c.problem) for c in hosts.values())
-    return [*lines, f"{len(hosts)} hosts, {blocked} with something that blocks"]
+    return [*lines, f"{len(hosts)} host{'s' * (len(hosts) != 1)}, {blocked} with something that blocks"]
 
 
 def data(hosts: Mapping[str, Checked]) -> dict[str, Any]:
