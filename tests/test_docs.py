@@ -114,8 +114,8 @@ def test_facts_in_the_docs_can_be_printed() -> None:
 
 
 SIGNS = """\
-A page's shell is what the doctor runs as root: `say WHERE WHAT` reports, `limit SECONDS COMMAND` bounds, `$R` is empty on
-a host, `$root` is data_root, `$names` are HOST:PORT of what is fetched from, `$programs` containers that have a card."""
+A page's shell is what the doctor runs as root: `say WHERE WHAT` reports, `limit SECONDS COMMAND` bounds, `$R` is empty
+on a host, `$root` is data_root, `$names` are HOST:PORT of what is fetched from, `$programs` containers with a card."""
 
 
 def pages() -> dict[str, str]:
