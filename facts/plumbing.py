@@ -65,12 +65,21 @@ def parse(lines: list[str]) -> Plumbing:
         engine=info.get("ServerVersion") or next((installed[n] for n in ENGINES if n in installed), None),
         live=(*(["cdi"] if info.get("CDISpecDirs") else []), *(r for r in info.get("Runtimes") or {} if r == "nvidia")),
         daemon="\n".join(daemon) if daemon else None,
-        flags=tuple(re.findall(r"(?<=--)[a-z-]+", next((value for key, value in rows if key == "flags"), ""))),
+        flags=_flags(next((value for key, value in rows if key == "flags"), "")),
         stale=tuple(value for key, value in rows if key == "stale"),
         digests={path: digest for digest, path in digests},
         foreign=_foreign([value for key, value in rows if key == "source"]),
         snap=("snap", "") in rows,
     )
+
+
+def _flags(command: str) -> tuple[str, ...]:
+    """Long options of a command line; ``-H`` is ``host``.
+
+    >>> _flags("argv[]=/usr/bin/dockerd -H fd:// --registry-mirror=http://hub --debug ; ignore_errors=no")
+    ('host', 'registry-mirror', 'debug')
+    """
+    return tuple(long or "host" for long in re.findall(r" -(?:-([a-z-]+)|H\b)", command))
 
 
 def _info(lines: list[str]) -> dict[str, Any]:
