@@ -1,4 +1,4 @@
-"""What starts the containers at boot that Docker itself could not start."""
+"""What starts the containers at boot that the engine itself does not start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..schema import HostState, Plan
 from .observe import Commands, Target, converging
 
 UNIT = "/etc/systemd/system/gpufleet.service"
-_TEXT = (Path(__file__).parent / "scripts/gpufleet.service").read_text(encoding="utf-8")
+_SCRIPTS = Path(__file__).parent / "scripts"
 
 
 def right(plan: Plan, state: HostState) -> bool:
@@ -22,15 +22,16 @@ def right(plan: Plan, state: HostState) -> bool:
 
 
 def _unit(plan: Plan) -> bytes:
-    return _TEXT.replace("STACK", plan.stack).encode()
+    text = (_SCRIPTS / f"{plan.provision.engine}.service").read_text(encoding="utf-8")
+    return text.replace("STACK", plan.stack).encode()
 
 
 @converging
 def starting(target: Target, state: HostState) -> Commands:
-    """Install and enable a unit that starts what Docker failed to."""
+    """Install and enable a unit that starts what the engine does not."""
     unit = _unit(target.plan)
     if right(target.plan, state):
         host.noop(UNIT)
         return
     yield FileUploadCommand(io.BytesIO(unit), UNIT)
-    yield f"chmod 644 {UNIT} && systemctl -q enable gpufleet && systemctl restart gpufleet"
+    yield f"chmod 644 {UNIT} && systemctl -q reenable gpufleet && systemctl restart gpufleet"

@@ -19,9 +19,9 @@ from ..facts.health import Checkup
 from ..facts.state import State
 from ..plan import Wanted, plan, want
 from ..plan.checkup import checkup
-from ..plan.daemon import PATH, merged
+from ..plan.daemon import PATH
 from ..plan.drift import differences
-from ..plan.provision import daemon as wanted_keys
+from ..plan.provision import UNITS, right
 from ..plan.report import Checked, data, text
 from ..render import render
 from ..schema import HostFacts, Plan, Service
@@ -30,6 +30,10 @@ from .observe import Target, arguments, hurry
 from .site import own_data
 
 _CHECKED: dict[str, Checked] = {}
+_WRONG = {
+    "docker": f"{PATH}: does not say what containers need for cards",
+    "podman": f"{UNITS['podman']}: is not there now and at every boot",
+}
 AWAY = Checked("?", None, problem="host: cannot be reached over SSH; look at the line about it above")
 
 
@@ -82,6 +86,7 @@ def _check(host: Host) -> Checked:
 def _asked(wanted: Wanted) -> dict[str, str]:
     programs = [_program(wanted.stack, s.name, s.service) for s in wanted.services if s.service.on_cpu]
     return {
+        "engine": wanted.settings.engine,
         "root": wanted.settings.data_root,
         "models": "\n".join(wanted.model_paths),
         "operators": "\n".join(wanted.settings.operators),
@@ -121,8 +126,7 @@ def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:
     if state is None:
         return ()
     unit = () if boot.right(planned, state) else (f"{boot.UNIT}: is not as it was written",)
-    daemon = merged(state.plumbing.daemon, wanted_keys(planned.provision, state.plumbing.engine))
-    config = () if daemon is None else (f"{PATH}: does not say what containers need for cards",)
+    config = () if right(planned.provision, state.plumbing) else (_WRONG[planned.provision.engine],)
     # A container that starts just now is no drift yet.
     found = (line for line in differences(planned, target.release, state) if not line.endswith(": is starting"))
     return (*found, *config, *unit)

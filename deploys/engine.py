@@ -9,7 +9,7 @@ from pyinfra.context import host
 
 from ..plan.daemon import PATH, merged
 from ..plan.drift import missing_devices
-from ..plan.provision import daemon, loaded
+from ..plan.provision import UNITS, daemon, loaded, right
 from ..schema import HostState
 from .observe import Commands, Target, converging
 from .script import script
@@ -17,12 +17,15 @@ from .script import script
 
 @converging
 def configured(target: Target, state: HostState) -> Commands:
-    """Merge what is needed into daemon.json, and restart dockerd where it has not loaded that."""
+    """Merge what is needed into daemon.json, restart dockerd where it has not loaded that; or start Podman's socket."""
     provision, have = target.plan.provision, state.plumbing
-    new = merged(have.daemon, daemon(provision, have.engine))
-    if new is None and loaded(provision, have):
-        host.noop(PATH)
+    if right(provision, have) and loaded(provision, have):
+        host.noop(UNITS[provision.engine])
         return
+    if provision.engine == "podman":
+        yield script("start", unit=UNITS["podman"])
+        return
+    new = merged(have.daemon, daemon(provision, have.engine))
     if new is not None:
         yield FileUploadCommand(io.BytesIO(new.encode()), f"{PATH}.new")
     yield script("daemon", path=PATH)

@@ -18,6 +18,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+from ..facts.section import ENGINE
 from ..facts.state import State
 from ..render import Release
 from ..schema import HostState, Plan
@@ -50,11 +51,16 @@ def converging(func: Callable[..., Commands]) -> Callable[..., Any]:
             return
         commands = func(target, state, **more)
         for command in commands:
-            yield command
+            yield spoken(target.plan, command) if isinstance(command, str) else command
             _SEEN.pop(host, None)  # not reached while pyinfra only looks for changes
 
     run.__name__, run.__module__, run.__doc__ = func.__name__, func.__module__, func.__doc__
     return operation()(run)
+
+
+def spoken(plan: Plan, command: str) -> str:
+    """``command``, whose `docker` speaks to the host's engine."""
+    return f"engine={plan.provision.engine}\n{ENGINE}{command}"
 
 
 def _observe(host: Host, target: Target) -> HostState | None:
@@ -79,7 +85,8 @@ def arguments(target: Target) -> dict[str, str]:
         "packages": below.packages,
         "cards": below.cards,
     }
-    return {"root": target.plan.root, "release": target.release.id, **{k: "\n".join(v) for k, v in lists.items()}}
+    told = {"engine": below.engine, "root": target.plan.root, "release": target.release.id}
+    return told | {k: "\n".join(v) for k, v in lists.items()}
 
 
 def hurry(host: Host) -> None:

@@ -8,6 +8,7 @@ from pyinfra.api.command import FileUploadCommand
 from pyinfra.context import host
 
 from ..plan.drift import missing_packages, missing_sources
+from ..plan.provision import UNITS
 from ..schema import HostState
 from .observe import Commands, Target, converging
 from .script import script
@@ -28,3 +29,4 @@ def installed(target: Target, state: HostState) -> Commands:
     names = " ".join(f"{name}={version}" if version else name for name, version in packages.items())
     hold = " ".join(name for name in packages if name in wanted.hold)
     yield script(str(wanted.manager), first=" ".join(wanted.first), packages=names, hold=hold)
+    yield script("start", unit=UNITS[wanted.engine])

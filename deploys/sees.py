@@ -9,6 +9,7 @@ from pyinfra.api.host import Host
 
 from ..schema import Plan
 from .gate import Closed
+from .observe import spoken
 from .script import script
 
 
@@ -17,7 +18,7 @@ def unseen(host: Host, plan: Plan) -> list[Closed]:
     wanted = {s.name: set(s.access.nodes) for s in plan.services if s.access.nodes}
     if not wanted:
         return []
-    command = script("sees", stack=plan.stack, services=" ".join(wanted))
+    command = spoken(plan, script("sees", stack=plan.stack, services=" ".join(wanted)))
     _, output = host.run_shell_command(StringCommand(command))
     rows = (line.split() for line in output.stdout_lines)
     return list(_wrong(wanted, {row[0]: set(row[1:]) for row in rows if row}))

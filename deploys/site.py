@@ -33,7 +33,8 @@ def site() -> None:
     try:
         wanted = want(list(host.groups), own_data(host.data.dict()))
         lists = {"models": "\n".join(wanted.model_paths), "operators": "\n".join(wanted.settings.operators)}
-        facts = host.get_fact(Facts, root=wanted.settings.data_root, **lists)
+        settings = wanted.settings
+        facts = host.get_fact(Facts, root=settings.data_root, engine=settings.engine, **lists)
         if facts is None:
             return
         planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
@@ -61,7 +62,7 @@ def _converge(target: Target) -> None:
     engine.configured(name="Configure the container engine", target=target)
     engine.cdi(name="Make the CDI devices", target=target)
     accounts.operators(name="Let the operators use the engine", target=target)
-    boot.starting(name="Start at boot what Docker could not", target=target)
+    boot.starting(name="Start at boot what the engine does not", target=target)
     layout.directories(name="Make the directories", target=target)
     layout.secrets(name="Make the secrets", target=target)
     models.fetched(name="Fetch the models", target=target)

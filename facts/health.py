@@ -49,14 +49,15 @@ OWN: list[Section[Any]] = [Section("clock", "date +%s", parse_clock), Section("s
 class Checkup(FactBase[tuple[HostFacts, Health] | None]):
     """Returns HostFacts and Health; None when the host did not answer.
 
-    ``models`` and ``operators`` as in Facts. ``names`` to reach: ``HOST:PORT``, a line each. ``programs`` that were
-    given a card: container, ``yes`` if its model stays on it, command or ``-``, pattern, between tabs, a line each.
+    ``models``, ``operators`` and ``engine`` as in Facts. ``names`` to reach: ``HOST:PORT``, a line each. ``programs``
+    that were given a card: container, ``yes`` if its model stays on it, command or ``-``, pattern, between tabs, a
+    line each.
     """
 
     @override
-    def command(self, root: str, models: str, operators: str, names: str, programs: str) -> str:
+    def command(self, engine: str, root: str, models: str, operators: str, names: str, programs: str) -> str:
         more = {"models": models, "operators": operators, "names": names, "programs": programs}
-        return probe([*host.SECTIONS, *OWN], root=root, **more)
+        return probe([*host.SECTIONS, *OWN], engine=engine, root=root, **more)
 
     @override
     def process(self, output: list[str]) -> tuple[HostFacts, Health]:

@@ -25,11 +25,14 @@ SECTIONS: list[Section[Any]] = [
 
 
 class Facts(FactBase[HostFacts | None]):
-    """Returns HostFacts; None when the host did not answer. ``models``, ``operators``: a line each."""
+    """Returns HostFacts; None when the host did not answer.
+
+    ``models``, ``operators``: a line each; ``engine``: docker or podman.
+    """
 
     @override
-    def command(self, root: str = "/srv", models: str = "", operators: str = "") -> str:
-        return probe(SECTIONS, root=root, models=models, operators=operators)
+    def command(self, root: str = "/srv", models: str = "", operators: str = "", engine: str = "docker") -> str:
+        return probe(SECTIONS, root=root, models=models, operators=operators, engine=engine)
 
     @override
     def process(self, output: list[str]) -> HostFacts:

@@ -15,8 +15,8 @@ from .section import Section
 # known to the second alone.
 SCRIPT = r"""
 names='docker.io docker-ce docker-ce-cli docker-cli containerd.io containerd runc docker-compose docker-compose-v2
-  docker-compose-plugin docker-doc podman-docker docker nvidia-container-toolkit nvidia-container-toolkit-base
-  libnvidia-container-tools libnvidia-container1'
+  docker-compose-plugin docker-doc podman-docker docker podman nvidia-container-toolkit
+  nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1'
 stale=
 if command -v dpkg-query >/dev/null; then
   dpkg-query -W -f 'package ${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' $names $packages
@@ -41,6 +41,7 @@ pid=$(cat "$R/run/docker.pid") && {
   [ -z "$cards" ] || [ -z "$stale" ] || limit 20 docker info --format '{{json .}}' | sed 's/^/info /'
 }
 [ -d "$R/snap/docker/current" ] && echo snap
+[ -S "$R/run/podman/podman.sock" ] && [ -L "$R/etc/systemd/system/sockets.target.wants/podman.socket" ] && echo socket
 """
 
 ENGINES = ("docker-ce", "docker.io", "docker")  # packages of dockerd
@@ -70,6 +71,7 @@ def parse(lines: list[str]) -> Plumbing:
         digests={path: digest for digest, path in digests},
         foreign=_foreign([value for key, value in rows if key == "source"]),
         snap=("snap", "") in rows,
+        socket=("socket", "") in rows,
     )
 
 

@@ -19,6 +19,8 @@ PRELUDE = """
 LC_ALL=C; export LC_ALL; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/lib/wsl/lib"; R="${GPUFLEET_ROOT-}"
 limit() { if command -v timeout >/dev/null 2>&1; then timeout "$@"; else shift; "$@"; fi; }
 """
+# Docker's CLI and Compose speak to Podman too, where ``engine`` says so.
+ENGINE = '[ "${engine-}" != podman ] || export DOCKER_HOST=unix:///run/podman/podman.sock\n'
 END = "@@ end"
 
 
@@ -36,7 +38,7 @@ def probe(sections: Sequence[Section[Any]], **variables: str) -> str:
     settings = "".join(f"{name}={quote(value)}\n" for name, value in sorted(variables.items()))
     # The empty line: what a section prints last may lack its end.
     body = "".join(f"printf '\\n@@ {s.name}\\n'\n(\n{s.script.strip()}\n) </dev/null 2>/dev/null\n" for s in sections)
-    return f"{PRELUDE}{settings}{body}printf '\\n{END}\\n'\n"
+    return f"{PRELUDE}{settings}{ENGINE}{body}printf '\\n{END}\\n'\n"
 
 
 def split(output: list[str]) -> dict[str, list[str]]:

@@ -12,14 +12,6 @@ from ..schema import Entry, HostState
 from . import accounts, engine, plumbing
 from .section import Section, parse, probe
 
-# Where docker looks for its plugins; asking docker itself would cost 60 ms.
-TOOLS = r"""
-command -v docker >/dev/null && echo docker
-for d in /usr/libexec /usr/lib /usr/local/libexec /usr/local/lib; do
-  [ -x "$d/docker/cli-plugins/docker-compose" ] && { echo compose; break; }
-done
-"""
-
 # The names in .env, never the values: what a fact prints, -vvv shows.
 ENV = r"""
 sed -n 's/^[ \t]*\([A-Za-z_][A-Za-z0-9_]*\)=..*/\1/p' "$root/.env"
@@ -86,7 +78,9 @@ def parse_hashes(lines: list[str]) -> dict[str, str]:
 
 
 UNIT = r"""
-cd /etc/systemd/system && [ -L docker.service.wants/gpufleet.service ] && sha256sum <gpufleet.service
+cd /etc/systemd/system || exit 0
+[ -L docker.service.wants/gpufleet.service ] || [ -L multi-user.target.wants/gpufleet.service ] || exit 0
+sha256sum <gpufleet.service
 """
 
 
@@ -96,7 +90,6 @@ def parse_unit(lines: list[str]) -> str | None:
 
 
 SECTIONS: list[Section[Any]] = [
-    Section("tools", TOOLS, tuple[str, ...]),
     accounts.SECTION,
     Section("unit", UNIT, parse_unit),
     engine.CONTAINERS_SECTION,
@@ -114,15 +107,15 @@ class State(FactBase[HostState | None]):
     """Returns HostState; None when the host did not answer.
 
     ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for and ``cards`` are a line each;
-    ``release``: the id of the release whose files are read.
+    ``release``: the id of the release whose files are read; ``engine``: docker or podman.
     """
 
     @override
     def command(
-        self, root: str, release: str, paths: str, operators: str, files: str, packages: str, cards: str
+        self, engine: str, root: str, release: str, paths: str, operators: str, files: str, packages: str, cards: str
     ) -> str:
         lists = {"paths": paths, "operators": operators, "files": files, "packages": packages, "cards": cards}
-        return probe(SECTIONS, root=root, release=release, **lists)
+        return probe(SECTIONS, engine=engine, root=root, release=release, **lists)
 
     @override
     def process(self, output: list[str]) -> HostState:

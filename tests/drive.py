@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from gpufleet.schema.distro import Vendor
 from tests.lab import Lab
 from tests.lab.paths import RUN
 from tests.lab.shell import LabError, until
@@ -104,12 +105,13 @@ class Fleet:
         )
 
     def snapshot(self, host: str) -> Snapshot:
-        ps = "docker ps -aq | xargs -r docker inspect -f '{{.Name}} {{.Id}} {{.State.StartedAt}} {{.RestartCount}}'"
+        # Where there is no Docker there is Podman.
+        engine = "$(command -v dockerd >/dev/null && echo docker || echo podman)"
+        ps = f"e={engine}; $e ps -aq | xargs -r $e inspect -f '{{{{.Name}}}} {{{{.Id}}}} {{{{.State.StartedAt}}}} {{{{.RestartCount}}}}'"
         rows = (line.split(" ", 1) for line in self.lab.run(host, ps).stdout.splitlines())
         find = "find /srv/gpufleet /etc/docker -not -path '*/data/*' -printf '%p %m %U %G %T@ %l\\n' | sort"
-        return Snapshot(
-            {n[1:]: rest for n, rest in rows}, self.lab.run(host, f"cat {ENV}").stdout, self.lab.run(host, find).stdout
-        )
+        containers = {name.removeprefix("/"): rest for name, rest in rows}
+        return Snapshot(containers, self.lab.run(host, f"cat {ENV}").stdout, self.lab.run(host, find).stdout)
 
     def model(self, name: str) -> dict[str, Any]:
         """Data for ``models`` that makes a file of the lab the model `chat`."""
@@ -130,3 +132,20 @@ class Fleet:
 def key(fleet: Fleet, host: str) -> str:
     """The gateway's key."""
     return fleet.lab.run(host, f". {ENV}; echo $LITELLM_MASTER_KEY").stdout.strip()
+
+
+def mirror(**keys: str) -> list[str]:
+    """Settings for the lab's stand-in of the vendors' repositories, which the lab's own key signs."""
+    told = json.loads((RUN / "mirror.json").read_text())
+    keys = {**dict.fromkeys(get_args(Vendor), told["fingerprint"]), **keys}
+    return ["--data", f"mirrors={json.dumps({'packages': told['url'], 'keys': keys})}"]
+
+
+def converged(fleet: Fleet, host: str, *data: str) -> None:
+    """The second run changes nothing."""
+    run = fleet.converge("--limit", host, *mirror(), *data)
+    assert run.code == 0, run.output
+    before = fleet.snapshot(host)
+    again = fleet.pyinfra("--json", "-y", "inventory/lab.py", "--limit", host, *mirror(), *data, "deploy.py")
+    assert again.totals["success"] == 0, again.output
+    assert fleet.snapshot(host) == before

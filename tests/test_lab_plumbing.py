@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drive import Fleet
+from tests.drive import Fleet, converged, mirror
 from tests.lab import Lab
-from tests.lab.paths import RUN
 
 pytestmark = pytest.mark.lab
 BARE, OWN, OLD, NEW, NONE = "bare", "own", "old", "new", "none"
@@ -34,23 +33,6 @@ def fleet(lab: Lab) -> Iterator[Fleet]:
         lab.run(host, f"mkdir -p /etc/docker && echo '{json.dumps(FOREIGN)}' >{DAEMON}")
     yield fleet
     fleet.lab.down(*HOSTS)
-
-
-def mirror(**keys: str) -> list[str]:
-    """Settings for the lab's stand-in of the vendors' repositories, which the lab's own key signs."""
-    told = json.loads((RUN / "mirror.json").read_text())
-    keys = {"docker": told["fingerprint"], "toolkit": told["fingerprint"], "driver": told["fingerprint"], **keys}
-    return ["--data", f"mirrors={json.dumps({'packages': told['url'], 'keys': keys})}"]
-
-
-def converged(fleet: Fleet, host: str, *data: str) -> None:
-    """The second run changes nothing."""
-    run = fleet.converge("--limit", host, *mirror(), *data)
-    assert run.code == 0, run.output
-    before = fleet.snapshot(host)
-    again = fleet.pyinfra("--json", "-y", "inventory/lab.py", "--limit", host, *mirror(), *data, "deploy.py")
-    assert again.totals["success"] == 0, again.output
-    assert fleet.snapshot(host) == before
 
 
 def test_a_key_that_is_not_the_vendors_is_refused(fleet: Fleet) -> None:

@@ -47,8 +47,14 @@ def recorded() -> dict[str, Any]:
     """Every distribution, with its own engine where it has one, else with Docker's."""
     own = {n: provisioned(n) for n in NAMES if n not in ("debian 12", "fedora 43", "rhel 9.6", "rocky 9.5")}
     dockers = {f"{n}, Docker's": provisioned(n, engine_from="docker") for n in NAMES if n != "opensuse-leap 15.6"}
+    podman = {f"{n}, Podman": provisioned(n, engine="podman") for n in ("debian 13", "fedora 43", "rocky 9.5")}
     mirror = {"packages": "http://mirror.lan/all/", "keys": {"toolkit": "A" * 40}}
-    return {**own, **dockers, "ubuntu 24.04 on arm, mirrored": provisioned("ubuntu 24.04", "aarch64", mirrors=mirror)}
+    return {
+        **own,
+        **dockers,
+        **podman,
+        "ubuntu 24.04 on arm, mirrored": provisioned("ubuntu 24.04", "aarch64", mirrors=mirror),
+    }
 
 
 def test_every_distribution_gets_the_recorded_files_and_packages() -> None:

@@ -20,8 +20,3 @@ if ! { finish && apt update && { [ -z "$first" ] || put $first; } && put $packag
   exit 1
 fi
 [ -z "$hold" ] || apt-mark hold $hold >>"$log"
-command -v docker >/dev/null || exit 0
-systemctl enable --now docker >>"$log" 2>&1 || {
-  echo "engine: docker does not start; look at \`journalctl -u docker\`" >&2
-  exit 1
-}

@@ -11,7 +11,3 @@ if [ -n "$hold" ]; then
   dnf -q -y install 'dnf-command(versionlock)' >>"$log" 2>&1 && dnf -q versionlock add $hold >>"$log" 2>&1 ||
     echo "engine: cannot hold $hold; install the versionlock plugin of dnf" >&2
 fi
-systemctl enable --now docker >>"$log" 2>&1 || {
-  echo "engine: docker does not start; look at \`journalctl -u docker\`" >&2
-  exit 1
-}

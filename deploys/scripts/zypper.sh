@@ -7,7 +7,3 @@ if ! zypper -q -n install --no-recommends $packages ca-certificates curl >>"$log
   exit 1
 fi
 [ -z "$hold" ] || zypper -q addlock $hold >>"$log" 2>&1
-systemctl enable --now docker >>"$log" 2>&1 || {
-  echo "engine: docker does not start; look at \`journalctl -u docker\`" >&2
-  exit 1
-}

@@ -27,6 +27,10 @@ def preflight(
 
 
 def _operators(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+    if wanted.settings.operators and wanted.settings.engine == "podman":
+        fix = "leave them out, let them use sudo, or set engine = 'docker'"
+        yield block("HOST-ACCOUNT", "operators", "Podman has no group of users: its socket is root's", fix)
+        return
     for name in wanted.settings.operators:
         if name not in facts.accounts:
             fix = "create it, or leave it out"

@@ -14,6 +14,8 @@ from .wanted import Wanted
 
 # `docker compose pull --policy` and `up --wait-timeout` are there from this version on.
 COMPOSE_MINIMUM = (2, 22)
+# Before, it cannot read the specifications of CDI devices that NVIDIA's toolkit makes (their schema is 0.7).
+PODMAN_MINIMUM = (5, 1)
 
 
 def block(id_: str, where: str, what: str, fix: str) -> Finding:
@@ -28,7 +30,11 @@ def engine(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[F
         fix = "log in as root, or set `_sudo = True` in group_data"
         yield block("HOST-ROOT", "host", f"commands run as uid {system.uid}", fix)
         return
-    if facts.plumbing.snap:
+    if "podman-docker" in facts.plumbing.packages:
+        fix = "`apt-get remove podman-docker` (or dnf, zypper); Podman stays"
+        yield block("ENG-CONFLICT", "engine", "podman-docker stands in the place of Docker's CLI", fix)
+        return
+    if facts.plumbing.snap and wanted.settings.engine == "docker":
         fix = (
             "move to the distribution's or Docker's own package: `snap remove docker`; its data is in /var/snap/docker"
         )
@@ -42,23 +48,31 @@ def engine(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[F
         need = ".".join(map(str, COMPOSE_MINIMUM))
         what = f"Compose {have.compose_version} is too old"
         yield block("ENG-COMPOSE", "engine", what, f"install Compose {need} or newer")
+    elif have.name == "podman" and version(have.version) < PODMAN_MINIMUM:
+        need = ".".join(map(str, PODMAN_MINIMUM))
+        fix = f"install Podman {need} or newer, or set engine = 'docker'"
+        yield block("ENG-OLD", "engine", f"Podman {have.version} is too old", fix)
     yield from (*_packages(facts, provision), *_sources(facts, provision), *_configuration(wanted, facts, provision))
 
 
 def _missing(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Finding]:
     name = f"{facts.system.distro} {facts.system.distro_version} on {facts.system.arch}".replace("  ", " ")
+    whole = (
+        "Docker Engine with Compose v2" if wanted.settings.engine == "docker" else "Podman, Docker's CLI and Compose v2"
+    )
     what = "no container engine" if facts.engine.version is None else "the compose plugin is missing"
     engine = engine_packages(wanted, facts)
     if not wanted.settings.install_engine:
-        fix = "install Docker Engine with Compose v2, or set install_engine = True"
+        fix = f"install {whole}, or set install_engine = True"
         yield block("ENG-NONE", "engine", f"{what}, and install_engine is off", fix)
     elif engine:
         fix = f"will install {', '.join(engine)}"
         yield Finding(id="ENG-INSTALL", severity="informs", where="engine", what=what, fix=fix)
     else:
-        entry, ours = distro(facts.system.distro), wanted.settings.engine_from == "distro"
-        by_hand = "install Docker Engine and its compose plugin by hand"
-        fix = "set engine_from = 'docker'" if ours and entry and "docker" in entry.repositories else by_hand
+        entry, podman = distro(facts.system.distro), wanted.settings.engine == "podman"
+        ours = podman or wanted.settings.engine_from == "distro"
+        other = not podman and ours and entry and "docker" in entry.repositories
+        fix = "set engine_from = 'docker'" if other else f"install {whole} by hand"
         id_ = "ENG-DISTRO" if facts.engine.version is None else "ENG-COMPOSE"
         whose = "the distribution" if ours else "Docker"
         yield block(id_, "engine", f"{what}, and {whose} has no packages known for {name}", fix)
@@ -91,6 +105,8 @@ def _sources(facts: HostFacts, provision: Provision) -> Iterable[Finding]:
 
 def _configuration(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Finding]:
     """daemon.json, and what a change of it would stop."""
+    if wanted.settings.engine == "podman":
+        return
     keys = daemon(provision, facts.engine.version)
     try:
         changes = merged(facts.plumbing.daemon, keys) is not None

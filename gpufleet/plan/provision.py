@@ -8,11 +8,13 @@ from typing import Any, Literal
 from ..catalog import distro
 from ..schema import Distro, Gpu, HostFacts, Plumbing, Provision, Source
 from ..schema.distro import Release, Vendor
+from .daemon import merged
 from .driver import PENDING, driverless, flavour
 from .fill import fill
 from .versions import version
 from .wanted import Wanted
 
+UNITS = {"docker": "docker", "podman": "podman.socket"}  # what must run for Docker's CLI to be answered
 CDI_ITSELF = (28, 2)  # from here on Docker knows CDI devices without being told,
 CDI_SWITCH = (25, 0)  # from here on with features.cdi, before that not at all.
 SWITCH: Mapping[str, Any] = {"features": {"cdi": True}}
@@ -25,9 +27,10 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
     engine, toolkit = engine_packages(wanted, facts), toolkit_packages(wanted, facts) if ids else {}
     first, driver = driver_packages(wanted, facts)
     entry = distro(facts.system.distro)
-    docker = engine and wanted.settings.engine_from == "docker"
+    docker = entry and "docker" in entry.repositories and {*engine} & {*entry.repositories["docker"].packages}
     vendors: dict[Vendor, bool] = {"docker": bool(docker), "toolkit": bool(toolkit), "driver": bool(driver)}
     return Provision(
+        engine=wanted.settings.engine,
         manager=entry.package_manager if entry else None,
         sources=tuple(_source(wanted, facts, entry, v) for v, used in vendors.items() if used) if entry else (),
         first=first,
@@ -56,6 +59,8 @@ def driver_packages(wanted: Wanted, facts: HostFacts) -> tuple[tuple[str, ...], 
 
 def route(facts: HostFacts) -> Literal["cdi", "hook"]:
     """How containers get at NVIDIA's cards. An engine that is still to be installed is new enough for CDI."""
+    if facts.engine.name == "podman":
+        return "cdi"
     number = version(facts.engine.version or "")
     old = bool(number) and number < CDI_SWITCH
     return "hook" if not facts.engine.cdi_devices and (old or "nvidia" in facts.engine.runtimes) else "cdi"
@@ -63,15 +68,22 @@ def route(facts: HostFacts) -> Literal["cdi", "hook"]:
 
 def daemon(wanted: Provision, engine: str | None) -> Mapping[str, Any]:
     """What daemon.json must say on an engine of this version."""
+    if wanted.engine == "podman":
+        return {}
     if wanted.route == "hook":
         return RUNTIME
     number = version(engine or "")
     return SWITCH if wanted.route == "cdi" and CDI_SWITCH <= number < CDI_ITSELF else {}
 
 
+def right(wanted: Provision, have: Plumbing) -> bool:
+    """Whether the engine's configuration says what is needed, or Podman listens to Docker's CLI."""
+    return have.socket if wanted.engine == "podman" else merged(have.daemon, daemon(wanted, have.engine)) is None
+
+
 def loaded(wanted: Provision, have: Plumbing) -> bool:
     """Whether the running dockerd knows the way to the cards: it looks for the hook only when it starts."""
-    if wanted.route is None or not have.stale:
+    if wanted.engine == "podman" or wanted.route is None or not have.stale:
         return True
     hook = any(path.endswith("hook") for path in have.stale)
     return "cdi" in have.live if wanted.route == "cdi" else "nvidia" in have.live and not hook
@@ -82,6 +94,11 @@ def engine_packages(wanted: Wanted, facts: HostFacts) -> tuple[str, ...]:
     entry, release = distro(facts.system.distro), release_of(facts)
     if not (entry and release and wanted.settings.install_engine):
         return ()
+    if wanted.settings.engine == "podman":
+        return (
+            *(release.podman if not facts.engine.version else ()),
+            *(release.client if not facts.engine.compose_version else ()),
+        )
     if facts.engine.version and facts.engine.compose_version:
         return ()
     if wanted.settings.engine_from == "docker":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from typing import Any
 
 import yaml
@@ -38,7 +39,7 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
         "environment": {**s.environment, **s.access.environment},
         "volumes": [_volume(m.source, m.target, m.read_only, plan.selinux) for m in s.mounts],
         "ports": [f"{plan.bind}:{s.publish}:{s.port}"] if s.publish else [],
-        "healthcheck": _healthcheck(s),
+        "healthcheck": _healthcheck(plan, s),
         "mem_limit": f"{s.memory_mib}m",
         "shm_size": f"{s.shm_mib}m" if s.shm_mib else None,
         "stop_grace_period": f"{s.stop_grace_period}s",
@@ -64,10 +65,13 @@ def _volume(source: str, target: str, read_only: bool, selinux: bool) -> dict[st
     }
 
 
-def _healthcheck(s: PlannedService) -> dict[str, Any]:
-    h = s.healthcheck
+def _healthcheck(plan: Plan, s: PlannedService) -> dict[str, Any]:
+    h, test = s.healthcheck, list(s.healthcheck.test)
+    # Podman splits arguments at their spaces when it is asked as Docker is (containers/podman#26519).
+    if plan.provision.engine == "podman" and test[0] == "CMD" and any(" " in part for part in test):
+        test = ["CMD-SHELL", shlex.join(test[1:])]
     times = {k: f"{getattr(h, k)}s" for k in ("interval", "timeout", "start_period")}
-    return {"test": list(h.test), **times, "retries": h.retries}
+    return {"test": test, **times, "retries": h.retries}
 
 
 def _reservation(access: Access) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from .base import Noun
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
 Vendor = Literal["docker", "toolkit", "driver"]
 PackageManager = Literal["apt", "dnf", "zypper"]
+EngineName = Literal["docker", "podman"]
 
 
 class Key(Noun):
@@ -37,10 +38,16 @@ class Repository(Noun):
 
 
 class Release(Noun):
-    """A release of the distribution: ``name`` as repositories call it, its own packages of Docker and Compose v2."""
+    """A release of the distribution: ``name`` as repositories call it.
+
+    ``docker``: its own packages of Docker and Compose v2. ``podman``: Podman with all that its networks need, and
+    ``client``: Docker's CLI and Compose, which may be of Docker's own repository; none: too old here.
+    """
 
     name: str
     docker: list[str] = []
+    podman: list[str] = []
+    client: list[str] = []
 
 
 class Driver(Noun):

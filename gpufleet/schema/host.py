@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .base import Noun
+from .distro import EngineName
 from .gpu import Gpus
 from .provision import Plumbing
 
@@ -23,8 +24,12 @@ class Container(Noun):
 
 
 class Engine(Noun):
-    """The container engine. ``version`` None: not installed; ``reachable`` False: it does not answer us."""
+    """The container engine. ``version`` None: not installed; ``reachable`` False: it does not answer us.
 
+    ``compose_version``: of the plugin of Docker's CLI, which Podman needs too.
+    """
+
+    name: EngineName = "docker"
     version: str | None = None
     compose_version: str | None = None
     reachable: bool = False
@@ -100,12 +105,11 @@ class HostState(Noun):
     """What converging needs to know: compared with a plan, it says what is left to do.
 
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
-    of its services, ``env_keys`` the names in .env that have a value, ``tools`` which of docker and compose are there,
-    ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled,
-    ``cdi`` the devices of all CDI specifications.
+    of its services, ``env_keys`` the names in .env that have a value, ``accounts`` the groups of each
+    operator's account, ``unit`` the sha256 of our unit where it is enabled, ``cdi`` the devices of all CDI
+    specifications.
     """
 
-    tools: tuple[str, ...] = ()
     unit: str | None = None
     accounts: dict[str, tuple[str, ...]] = {}
     containers: tuple[Container, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .base import Noun
-from .distro import PackageManager
+from .distro import EngineName, PackageManager
 
 
 class Source(Noun):
@@ -28,6 +28,7 @@ class Provision(Noun):
     engines.
     """
 
+    engine: EngineName = "docker"
     manager: PackageManager | None = None
     first: tuple[str, ...] = ()
     reboot: bool = False
@@ -45,7 +46,8 @@ class Plumbing(Noun):
     ``engine``: its version; ``stale``: what changed after dockerd was started, and ``live``: what of ``cdi`` and
     ``nvidia`` it has loaded all the same; ``daemon``: the text of daemon.json, None: there is none; ``flags``: what
     dockerd gets on its command line; ``digests``: sha256 of files that were asked for; ``foreign``: vendors' hosts by
-    the file of package sources that names them; ``half``: packages that an interrupted package manager left.
+    the file of package sources that names them; ``half``: packages that an interrupted package manager left;
+    ``socket``: Podman's is there, now and at every boot.
     """
 
     packages: dict[str, str] = {}
@@ -59,3 +61,4 @@ class Plumbing(Noun):
     digests: dict[str, str] = {}
     foreign: dict[str, tuple[str, ...]] = {}
     snap: bool = False
+    socket: bool = False

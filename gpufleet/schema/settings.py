@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
 from .base import AbsolutePath, MiB, Name, Noun, Port
-from .distro import Fingerprint, Vendor
+from .distro import EngineName, Fingerprint, Vendor
 from .model import Model
 
 # Tells the two apart before they are read: a wrong model entry must not also be called a wrong name.
@@ -57,6 +57,7 @@ class Settings(Noun):
     operators: list[Name] = Field(
         [], description="accounts of the host that may use the engine without sudo; nobody is taken out"
     )
+    engine: EngineName = Field("docker", description="the container engine; Podman is spoken to by Docker's CLI")
     install_engine: bool = Field(True, description="install the container engine where there is none")
     engine_from: Literal["distro", "docker"] = Field(
         "distro", description="whose packages: the distribution's, or Docker's own; an engine that is there is kept"

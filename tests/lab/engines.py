@@ -15,14 +15,17 @@ from .hardware import Card
 from .paths import FILES, REGISTRY
 from .spec import Spec
 
-# Podman's own control groups manager cannot make groups of version 1 in a container.
-CONTAINERS = '[engine]\ncgroup_manager = "cgroupfs"\n'
 REGISTRIES = f"""[[registry]]
 location = "docker.io"
 [[registry.mirror]]
 location = "{REGISTRY}"
 insecure = true
 """
+PODMAN = {
+    # Podman's own control groups manager cannot make groups of version 1 in a container.
+    "etc/containers/containers.conf.d/lab.conf": '[engine]\ncgroup_manager = "cgroupfs"\n',
+    "etc/containers/registries.conf.d/lab.conf": REGISTRIES,
+}
 
 
 def configure(spec: Spec, root: Path, cards: Sequence[Card]) -> None:
@@ -47,8 +50,8 @@ def _docker(spec: Spec, root: Path, cards: bool) -> None:
 
 
 def _podman(root: Path) -> None:
-    _write(root / "etc/containers/containers.conf.d/lab.conf", CONTAINERS)
-    _write(root / "etc/containers/registries.conf.d/lab.conf", REGISTRIES)
+    for path, text in PODMAN.items():
+        _write(root / path, text)
     with (root / "etc/environment").open("a") as environment:
         environment.write("PODMAN_IGNORE_CGROUPSV1_WARNING=1\n")
 

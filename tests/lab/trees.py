@@ -22,7 +22,7 @@ HOST_PACKAGES = (
     "curl,ca-certificates,apt-utils"
 )
 BARE_PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,iproute2,procps,kmod,ca-certificates,apt-utils"
-PODMAN_PACKAGES = f"{BARE_PACKAGES},curl,podman,podman-compose,nftables,aardvark-dns"
+PODMAN_PACKAGES = f"{BARE_PACKAGES},curl,podman,nftables,aardvark-dns,docker-cli,docker-compose"
 # Debian 12 has Docker's client within docker.io, and no compose of version 2.
 BOOKWORM_PACKAGES = HOST_PACKAGES.replace("docker-cli,docker-compose,", "")
 IMAGE_PACKAGES = "python3,curl,ca-certificates,redis-server"
