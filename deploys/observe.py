@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 from pyinfra.api.command import FileUploadCommand, FunctionCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
+from pyinfra.api.state import StateStage
 from pyinfra.context import host
 
 from ..facts.section import ENGINE
@@ -27,12 +28,13 @@ Commands = Generator[str | FileUploadCommand | FunctionCommand, None, None]
 _SEEN: WeakKeyDictionary[Host, tuple[Any, HostState]] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Target:
-    """What one host is brought to."""
+    """What one host is brought to. ``waits``: for a reboot, after which it is planned anew."""
 
     plan: Plan
     release: Release
+    waits: bool = False
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -45,6 +47,10 @@ def converging(func: Callable[..., Commands]) -> Callable[..., Any]:
     """An operation ``func(target, state, ...)`` that yields what brings the host from ``state`` to ``target``."""
 
     def run(target: Target, **more: Any) -> Commands:
+        if target.waits:
+            if host.state.current_stage != StateStage.Execute:
+                yield "true"  # what it will do is known after the reboot; that it will do something is
+            return
         state = _observe(host, target)
         if state is None:  # the fact has said why; going on would take a host that did not answer for an empty one
             yield "exit 1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
 from pyinfra import logger
@@ -12,6 +12,7 @@ from pyinfra.api.arguments import AllArguments
 from pyinfra.api.connectors import get_all_connectors
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import StateStage
 from pyinfra.context import host
@@ -20,7 +21,6 @@ from ..errors import Refused
 from ..facts.host import Facts
 from ..plan import explain, plan, want
 from ..render import render
-from ..schema import Plan
 from . import accounts, boot, engine, layout, models, packages, reboot, release, up
 from .observe import Target, hurry
 
@@ -30,35 +30,52 @@ def site() -> None:
     """Converge this host to what its groups and data say."""
     _no_prompt_without_terminal()
     hurry(host)
+    target = _target(host)
+    if target is None:
+        host.state.fail_hosts({host})
+        return
+    if host.state.should_check_for_changes():  # with -y nobody is asked, so nobody has to read it
+        for line in explain(target.plan):
+            logger.info("%s%s", host.print_prefix, line)
+    if target.plan.blocked:
+        _say(target.plan.blocked)
+        host.state.fail_hosts({host})
+        return
+    _converge(target)
+
+
+def _target(host: Host) -> Target | None:
+    """What the host is to be brought to, by what it is now; None: it was said why there is nothing.
+
+    A Python exception would stop the other hosts too.
+    """
     try:
         wanted = want(list(host.groups), own_data(host.data.dict()))
-        lists = {"models": "\n".join(wanted.model_paths), "operators": "\n".join(wanted.settings.operators)}
         settings = wanted.settings
+        lists = {"models": "\n".join(wanted.model_paths), "operators": "\n".join(settings.operators)}
         facts = host.get_fact(Facts, root=settings.data_root, engine=settings.engine, **lists)
         if facts is None:
-            return
+            return None
         planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
-        target = Target(planned, render(planned))
+        return Target(planned, render(planned))
     except Refused as refused:
-        return _refuse([str(p) for p in refused.problems])
+        _say(refused.problems)
     except PyinfraError:
         raise
     except Exception as error:  # ours to mend, and no reason to stop the other hosts
         logger.debug(traceback.format_exc())
-        return _refuse([f"host: unexpected {type(error).__name__}: {error}; report it with the output of --debug"])
-    if host.state.should_check_for_changes():  # with -y nobody is asked, so nobody has to read it
-        for line in explain(planned):
-            logger.info("%s%s", host.print_prefix, line)
-    if planned.blocked:
-        return _refuse([str(f) for f in planned.blocked])
-    _converge(target)
+        _say([f"host: unexpected {type(error).__name__}: {error}; report it with the output of --debug"])
+    return None
 
 
 def _converge(target: Target) -> None:
     packages.installed(name="Install the packages", target=target)
     if target.plan.provision.pending:
-        reboot.gate(name="Reboot", target=target)
-        return
+        before, target = target, Target(target.plan, target.release, waits=True)
+        reboot.gate(name="Reboot", target=before, again=lambda host: _renew(host, target))
+        if reboot.against(host, before.plan.provision):
+            return
+        packages.installed(name="Install what the cards need", target=target)
     engine.configured(name="Configure the container engine", target=target)
     engine.cdi(name="Make the CDI devices", target=target)
     accounts.operators(name="Let the operators use the engine", target=target)
@@ -68,14 +85,28 @@ def _converge(target: Target) -> None:
     models.fetched(name="Fetch the models", target=target)
     release.unpacked(name="Bring the release over", target=target)
     up.running(name="Run the release", target=target)
-    summary(name="Summary", planned=target.plan)
+    summary(name="Summary", target=target)
+
+
+def _renew(host: Host, target: Target) -> bool:
+    """Give ``target`` the plan of the host as it is after its reboot. False: it was said why there is none."""
+    hurry(host)
+    new = _target(host)
+    if new is None or new.plan.blocked:
+        _say(new.plan.blocked if new else ())
+        return False
+    if new.plan.provision.pending:
+        _say(["gpus: no driver after the reboot either; look at `dkms status` and at `dmesg`"])
+        return False
+    target.plan, target.release, target.waits = new.plan, new.release, False
+    return True
 
 
 @operation()
-def summary(planned: Plan) -> Generator[str, None, None]:
+def summary(target: Target) -> Generator[str, None, None]:
     """Say where the published services are. Changes nothing."""
-    if host.state.current_stage == StateStage.Execute:
-        for name, url in planned.urls:
+    if host.state.current_stage == StateStage.Execute and not target.waits:
+        for name, url in target.plan.urls:
             logger.info("%s%s: %s", host.print_prefix, name, url)
     yield from ()
 
@@ -87,11 +118,10 @@ def own_data(data: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in data.items() if k not in theirs and not k.startswith("x_")}
 
 
-def _refuse(problems: list[str]) -> None:
-    """Leave this host out of the run, with one line a problem. A Python exception would stop the others too."""
+def _say(problems: Iterable[object]) -> None:
+    """One line a problem."""
     for problem in problems:
         logger.error("%s%s", host.print_prefix, problem)
-    host.state.fail_hosts({host})
 
 
 def _no_prompt_without_terminal() -> None:

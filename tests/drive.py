@@ -107,7 +107,8 @@ class Fleet:
     def snapshot(self, host: str) -> Snapshot:
         # Where there is no Docker there is Podman.
         engine = "$(command -v dockerd >/dev/null && echo docker || echo podman)"
-        ps = f"e={engine}; $e ps -aq | xargs -r $e inspect -f '{{{{.Name}}}} {{{{.Id}}}} {{{{.State.StartedAt}}}} {{{{.RestartCount}}}}'"
+        told = "{{.Name}} {{.Id}} {{.State.StartedAt}} {{.RestartCount}}"
+        ps = f"e={engine}; $e ps -aq | xargs -r $e inspect -f '{told}'"
         rows = (line.split(" ", 1) for line in self.lab.run(host, ps).stdout.splitlines())
         find = "find /srv/gpufleet /etc/docker -not -path '*/data/*' -printf '%p %m %U %G %T@ %l\\n' | sort"
         containers = {name.removeprefix("/"): rest for name, rest in rows}

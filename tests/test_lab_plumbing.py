@@ -11,13 +11,14 @@ from tests.drive import Fleet, converged, mirror
 from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
-BARE, OWN, OLD, NEW, NONE = "bare", "own", "old", "new", "none"
+BARE, OWN, OLD, NEW, NONE, NONE2 = "bare", "own", "old", "new", "none", "none2"
 HOSTS = {
     BARE: "rtx4090+none",
     OWN: "cpu@bookworm+none",
     OLD: "two-nvidia@bookworm",
     NEW: "two-nvidia@sid",
     NONE: "nvidia-no-driver+none",
+    NONE2: "nvidia-no-driver+none",
 }
 # The user's own: bare hosts of the lab reach docker.io's images through it.
 FOREIGN = {"registry-mirrors": ["http://10.98.0.1:5000"], "log-level": "warn"}
@@ -29,7 +30,7 @@ SEEN = "docker exec starter-llama-1 sh -c 'ls /dev | grep -E \"^nvidia[0-9]\"'"
 def fleet(lab: Lab) -> Iterator[Fleet]:
     fleet = Fleet(lab, HOSTS)
     fleet.fresh()
-    for host in (BARE, OWN, NONE):
+    for host in (BARE, OWN, NONE, NONE2):
         lab.run(host, f"mkdir -p /etc/docker && echo '{json.dumps(FOREIGN)}' >{DAEMON}")
     yield fleet
     fleet.lab.down(*HOSTS)
@@ -90,17 +91,44 @@ def test_another_package_manager_is_waited_for(fleet: Fleet) -> None:
     assert "libnvidia-container1" in fleet.lab.run(BARE, "apt-mark showhold").stdout.split()
 
 
-def test_a_card_without_a_driver_gets_one_and_its_host_one_reboot(fleet: Fleet) -> None:
-    """The first run ends with the reboot; the second finds the card and goes on from there."""
-    data = ["--data", "driver=install", "--data", "reboot=when_needed"]
+DRIVER = ("--data", "driver=install")
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("never", "reboot = 'never'; reboot it (or set reboot = 'when_needed'), then run again"),
+        ("ask", "there is no terminal to ask at; reboot it"),
+        ("when_needed", "there, reboot_window is "),
+    ],
+)
+def test_a_driver_waits_for_its_reboot(fleet: Fleet, setting: str, says: str) -> None:
+    """The run ends well; the next one has nothing to do and says the same."""
+    now = int(fleet.lab.run(NONE, "date +%H").stdout)
+    window = f"{(now + 2) % 24:02}:00-{(now + 3) % 24:02}:00"
+    data = (*DRIVER, "--data", f"reboot={setting}", "--data", f"reboot_window={window}")
     first = fleet.converge("--limit", NONE, *mirror(), *data)
     assert first.code == 0, first.output
-    assert "gpus: the driver was installed and is loaded by the next boot; run again" in first.output
-    converged(fleet, NONE, *data)
-    assert fleet.lab.run(NONE, SEEN).stdout.split() == ["nvidia0"]
-    assert {"nvidia-driver-cuda", "nvidia-kernel-open-dkms"} <= set(
-        fleet.lab.run(NONE, "apt-mark showhold").stdout.split()
-    )
+    assert "gpus: the driver was installed and is loaded by the next boot; " in first.output
+    assert says in first.output
+    again = fleet.pyinfra("--json", "-y", "inventory/lab.py", "--limit", NONE, *mirror(), *data, "deploy.py")
+    assert again.totals["success"] == 0, again.output
+
+
+def test_cards_without_a_driver_get_one_by_one_reboot_each(fleet: Fleet) -> None:
+    """One run: packages, a reboot, the plan of the cards that it brought, containers. One host after the other."""
+    data = (*DRIVER, "--data", "reboot=when_needed")
+    run = fleet.converge("--limit", NONE, "--limit", NONE2, *mirror(), *data)
+    assert run.code == 0, run.output
+    told = [line for line in run.lines if line.endswith("is back") or "rebooting: " in line]
+    first, second = (line.split()[0] for line in told[::2])
+    assert {first, second} == {f"[{NONE}]", f"[{NONE2}]"}
+    assert [line.split()[0] for line in told] == [first, first, second, second]
+    for host in (NONE, NONE2):
+        converged(fleet, host, *data)
+        assert fleet.lab.run(host, SEEN).stdout.split() == ["nvidia0"]
+        held = fleet.lab.run(host, "apt-mark showhold").stdout.split()
+        assert {"nvidia-driver-cuda", "nvidia-kernel-open-dkms"} <= set(held)
 
 
 def test_an_engine_that_starts_a_container_without_its_card_is_found_out(fleet: Fleet) -> None:

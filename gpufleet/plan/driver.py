@@ -11,6 +11,7 @@ from .wanted import Wanted
 
 Flavour = Literal["open", "proprietary"]
 DRIVERLESS = (None, "nouveau", "nova_core")
+THEN = {"never": "reboot the host, and run again", "ask": "ask for a reboot", "when_needed": "reboot"}
 PENDING = "the driver was installed and is loaded by the next boot"
 
 
@@ -49,7 +50,7 @@ def against(cards: Sequence[Gpu], wanted: Wanted, facts: HostFacts) -> Iterable[
         fix = "install a signed driver by hand, or switch Secure Boot off"
         yield _finding("HOST-SECURE-BOOT", "the driver's modules would not be signed, and Secure Boot is on", fix)
     else:
-        then = "reboot" if wanted.settings.reboot == "when_needed" else "reboot the host, and run again"
+        then = THEN[wanted.settings.reboot]
         what = f"none yet for {names}"
         fix = f"will install {branch}, {flavour(cards, branch)} modules; {then}"
         yield Finding(id="GPU-DRIVER-INSTALL", severity="informs", where="gpus", what=what, fix=fix)

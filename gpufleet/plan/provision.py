@@ -38,7 +38,8 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
         hold=(*toolkit, *(name for name in driver if name.startswith("nvidia-"))),
         route=route(facts) if ids else None,
         cards=ids,
-        reboot=bool(driver) and wanted.settings.reboot == "when_needed",
+        reboot=wanted.settings.reboot,
+        reboot_window=wanted.settings.reboot_window,
         pending=PENDING if driver else "",
     )
 

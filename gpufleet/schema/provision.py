@@ -7,6 +7,8 @@ from typing import Literal
 from .base import Noun
 from .distro import EngineName, PackageManager
 
+Reboot = Literal["never", "ask", "when_needed"]
+
 
 class Source(Noun):
     """A repository, ready to be written: its file, and the key with the fingerprint that it must have."""
@@ -23,7 +25,8 @@ class Provision(Noun):
     """``first``: packages that decide on the versions of the others.
 
     ``packages`` by name, with the exact version or an empty one; ``hold``: those that no upgrade may touch.
-    ``pending``: why nothing of the stack can be done before the host was rebooted, which ``reboot`` allows.
+    ``pending``: why nothing of the stack can be done before the host was rebooted, which ``reboot`` and
+    ``reboot_window`` allow.
     ``cards``: NVIDIA's, by identity, that containers shall reach by ``route``: ``cdi``, or the runtime ``hook`` of old
     engines.
     """
@@ -31,7 +34,8 @@ class Provision(Noun):
     engine: EngineName = "docker"
     manager: PackageManager | None = None
     first: tuple[str, ...] = ()
-    reboot: bool = False
+    reboot: Reboot = "never"
+    reboot_window: str | None = None
     pending: str = ""
     sources: tuple[Source, ...] = ()
     packages: dict[str, str] = {}

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Ta
 from .base import AbsolutePath, MiB, Name, Noun, Port
 from .distro import EngineName, Fingerprint, Vendor
 from .model import Model
+from .provision import Reboot
 
 # Tells the two apart before they are read: a wrong model entry must not also be called a wrong name.
 _KIND = Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>")
@@ -67,8 +68,13 @@ class Settings(Noun):
         description="NVIDIA's driver: keep what is there, install where there is none, or do not check it",
     )
     driver_branch: int = Field(580, ge=535, le=999, description="its branch, pinned and held")
-    reboot: Literal["never", "when_needed"] = Field(
+    reboot: Reboot = Field(
         "never", description="may reboot the host, once a run and after all packages, where a driver needs it"
+    )
+    reboot_window: str | None = Field(
+        None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description="hours in which a reboot may begin, by the host's own clock: 22:00-05:00",
     )
     install_toolkit: bool = Field(
         True, description="install NVIDIA's container toolkit where containers cannot reach a planned card"
