@@ -10,10 +10,11 @@ if [ -e "$path.new" ]; then
   [ ! -e "$path" ] || cp -p "$path" "$path.bak"
   chmod 644 "$path.new" && mv "$path.new" "$path"
 fi
-systemctl restart docker && exit 0
-why=$(journalctl -u docker -n 30 --no-pager -o cat | grep -iE 'unable|failed|error|invalid' | head -n 1)
+systemctl restart docker 2>/dev/null && exit 0
+# The last that it said.
+why=$(journalctl -u docker -n 50 --no-pager -o cat | awk '/: Main process exited/ { why = said } { said = $0 } END { print why }')
 [ ! -e "$path.bak" ] || mv "$path.bak" "$path"
 systemctl reset-failed docker.service docker.socket
-systemctl restart docker && back='the earlier file is back' || back='and not with the earlier file either'
+systemctl restart docker 2>/dev/null && back='the earlier file is back' || back='and not with the earlier file either'
 echo "$path: docker does not start with it: $why; $back" >&2
 exit 1
