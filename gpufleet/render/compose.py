@@ -43,7 +43,7 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
         "mem_limit": f"{s.memory_mib}m",
         "shm_size": f"{s.shm_mib}m" if s.shm_mib else None,
         "stop_grace_period": f"{s.stop_grace_period}s",
-        "security_opt": ["no-new-privileges:true"] if s.no_new_privileges else [],
+        "security_opt": ["no-new-privileges"] if s.no_new_privileges else [],
         "devices": list(s.access.devices),
         "group_add": [str(gid) for gid in s.access.groups],
         "deploy": _reservation(s.access),
