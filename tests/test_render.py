@@ -12,12 +12,13 @@ from gpufleet.render import Release, render
 from gpufleet.schema import HostFacts, read
 from tests.conftest import CASES, cases, planned
 
-RELEASES = {
+RELEASES: dict[str, Any] = {
     "cpu": ("cpu", "cpu"),
     "single_gpu": ("rtx4090", "single_gpu"),
     "runtime": ("runtime-only", "single_gpu"),
     "rocm": ("w7900", "single_gpu"),
     "selinux": ("selinux", "cpu"),
+    "podman": ("podman-card", "single_gpu", {"engine": "podman"}),
 }
 
 
@@ -27,8 +28,8 @@ def _release(facts: HostFacts, role: str, data: dict[str, Any] | None = None) ->
 
 @pytest.mark.parametrize("name", RELEASES)
 def test_release_is_the_recorded_one(name: str, hosts: dict[str, HostFacts]) -> None:
-    host, role = RELEASES[name]
-    files = _release(hosts[host], role).files
+    host, *wanted = RELEASES[name]
+    files = _release(hosts[host], *wanted).files
     recorded = {
         str(p.relative_to(CASES / "release" / name)): p for p in (CASES / "release" / name).rglob("*") if p.is_file()
     }
@@ -43,7 +44,7 @@ def test_every_service_is_bounded_and_checked(hosts: dict[str, HostFacts]) -> No
         assert service["healthcheck"]["test"]
         assert service["restart"] == "unless-stopped"
         assert service["mem_limit"]
-        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["security_opt"] == ["no-new-privileges"]
 
 
 def test_one_setting_changes_one_service(hosts: dict[str, HostFacts]) -> None:
@@ -72,8 +73,8 @@ def test_a_changed_file_changes_the_label_of_its_service(hosts: dict[str, HostFa
 
 
 def _write() -> None:
-    for name, (host, role) in RELEASES.items():
-        for path, data in _release(read(HostFacts, cases("hosts")[host], host), role).files.items():
+    for name, (host, *wanted) in RELEASES.items():
+        for path, data in _release(read(HostFacts, cases("hosts")[host], host), *wanted).files.items():
             target: Path = CASES / "release" / name / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
