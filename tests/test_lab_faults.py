@@ -123,7 +123,8 @@ def test_a_release_that_does_not_come_up_is_put_back(converged: Fleet, tmp_path:
     command = ["--model", "/models/gone.gguf", "--alias", "$$LITELLM_MASTER_KEY"]
     run = converged.converge("--limit", HOST, *_catalog(tmp_path, command=command))
     assert run.code == 1
-    assert "services: llama did not become healthy" in run.output
+    # On a busy machine others may be late too.
+    assert re.search(r"services: [a-z ]*llama [a-z ]*did not become healthy", run.output), run.output
     assert "gone.gguf" in run.output, "the container's own last lines are shown"
     assert re.search(r"release: [0-9a-f]{16} is back and healthy; mend the cause, then run again", run.output)
     assert secret not in run.output
