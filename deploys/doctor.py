@@ -25,7 +25,7 @@ from ..plan.provision import UNITS, right
 from ..plan.report import Checked, data, text
 from ..render import render
 from ..schema import HostFacts, Plan, Service
-from . import boot
+from . import amd, boot
 from .observe import Target, arguments, hurry
 from .site import own_data
 
@@ -129,4 +129,5 @@ def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:
     config = () if right(planned.provision, state.plumbing) else (_WRONG[planned.provision.engine],)
     # A container that starts just now is no drift yet.
     found = (line for line in differences(planned, target.release, state) if not line.endswith(": is starting"))
-    return (*found, *config, *unit)
+    altered = (f"{path}: is not as it was written" for path in amd.altered(planned, state))
+    return (*found, *config, *unit, *altered)

@@ -8,9 +8,10 @@ from pyinfra.api.command import FileUploadCommand
 from pyinfra.context import host
 
 from ..plan.daemon import PATH, merged
-from ..plan.drift import missing_devices
+from ..plan.drift import cdi_devices, missing_devices
 from ..plan.provision import UNITS, daemon, loaded, right
 from ..schema import HostState
+from . import amd
 from .observe import Commands, Target, converging
 from .script import script
 
@@ -34,8 +35,11 @@ def configured(target: Target, state: HostState) -> Commands:
 @converging
 def cdi(target: Target, state: HostState) -> Commands:
     """Have the specification of CDI devices made where a planned card is not in it."""
-    missing = missing_devices(target.plan.provision, state)
+    provision, altered = target.plan.provision, amd.altered(target.plan, state)
+    missing = missing_devices(provision, state) if not altered else cdi_devices(provision)
     if not missing:
-        host.noop(f"{len(target.plan.provision.cards)} CDI devices")
+        host.noop(f"{len(cdi_devices(provision))} CDI devices")
         return
+    if altered:
+        yield from amd.written()
     yield script("cdi", missing=" ".join(missing))

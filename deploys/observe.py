@@ -21,6 +21,7 @@ from pyinfra.context import host
 
 from ..facts.section import ENGINE
 from ..facts.state import State
+from ..plan.amd import FILES
 from ..render import Release
 from ..schema import HostState, Plan
 
@@ -84,12 +85,13 @@ def _observe(host: Host, target: Target) -> HostState | None:
 def arguments(target: Target) -> dict[str, str]:
     """What the state fact is asked with."""
     below = target.plan.provision
+    files = [path for s in below.sources for path in (*s.files, s.key_file)]
     lists = {
         "paths": target.paths,
         "operators": target.plan.operators,
-        "files": [path for s in below.sources for path in (s.file, s.key_file)],
+        "files": [*files, *(FILES if below.amd_cards else ())],
         "packages": below.packages,
-        "cards": below.cards,
+        "cards": (*below.cards, *below.amd_cards),
     }
     told = {"engine": below.engine, "root": target.plan.root, "release": target.release.id}
     return told | {k: "\n".join(v) for k, v in lists.items()}

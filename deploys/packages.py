@@ -1,4 +1,4 @@
-"""Package sources and packages: the engine, NVIDIA's toolkit."""
+"""Package sources and packages: the engine, the vendors' toolkits and drivers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import io
 from pyinfra.api.command import FileUploadCommand
 from pyinfra.context import host
 
+from ..plan.amd import TOOLKIT
+from ..plan.daemon import PATH
 from ..plan.drift import missing_packages, missing_sources
 from ..plan.provision import UNITS
 from ..schema import HostState
@@ -25,8 +27,11 @@ def installed(target: Target, state: HostState) -> Commands:
     for source in sources:
         key = {"url": source.key_url, "key": source.key_file, "fingerprint": source.fingerprint}
         yield script("key", manager=wanted.manager, repository=source.name, **key)
-        yield FileUploadCommand(io.BytesIO(source.content.encode()), source.file)
+        for path, content in source.files.items():
+            yield FileUploadCommand(io.BytesIO(content.encode()), path)
     names = " ".join(f"{name}={version}" if version else name for name, version in packages.items())
     hold = " ".join(name for name in packages if name in wanted.hold)
-    yield script(str(wanted.manager), first=" ".join(wanted.first), packages=names, hold=hold)
+    install = script(str(wanted.manager), first=" ".join(wanted.first), packages=names, hold=hold)
+    upgrade = TOOLKIT in packages and TOOLKIT in state.plumbing.packages
+    yield script("keep", paths=f"/etc/cdi {PATH}", then=install) if upgrade else install
     yield script("start", unit=UNITS[wanted.engine])

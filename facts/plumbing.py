@@ -16,7 +16,7 @@ from .section import Section
 SCRIPT = r"""
 names='docker.io docker-ce docker-ce-cli docker-cli containerd.io containerd runc docker-compose docker-compose-v2
   docker-compose-plugin docker-doc podman-docker docker podman nvidia-container-toolkit
-  nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1'
+  nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1 amd-container-toolkit'
 stale=
 if command -v dpkg-query >/dev/null; then
   dpkg-query -W -f 'package ${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' $names $packages
@@ -29,6 +29,9 @@ awk '{ print "daemon " $0 }' "$R/etc/docker/daemon.json"
 for f in $files; do sha256sum "$f" | sed 's/^/digest /'; done
 grep -sHoE 'https?://[^] "]+' "$R"/etc/apt/sources.list "$R"/etc/apt/sources.list.d/* "$R"/etc/yum.repos.d/* |
   sed 's/^/source /'
+grep -snE '^[[:space:]]*blacklist[[:space:]]+(nvidia|amdgpu)([[:space:]]|$)' "$R"/etc/modprobe.d/*.conf \
+  "$R"/lib/modprobe.d/*.conf /dev/null | sed 's/^/kept_out /'
+grep -qsw nomodeset "$R/proc/cmdline" && echo 'kept_out /proc/cmdline:1:nomodeset'
 # Of the unit, not of the process: they count at the next start.
 echo "flags $(systemctl show -p ExecStart --value docker.service)"
 pid=$(cat "$R/run/docker.pid") && {
@@ -45,7 +48,9 @@ pid=$(cat "$R/run/docker.pid") && {
 """
 
 ENGINES = ("docker-ce", "docker.io", "docker")  # packages of dockerd
-_VENDORS = ("download.docker.com", "nvidia.github.io")
+_VENDORS = (
+    "download.docker.com", "nvidia.github.io", "repo.radeon.com/amdgpu/", "repo.radeon.com/amd-container-toolkit/"
+)  # fmt: skip
 
 
 def parse(lines: list[str]) -> Plumbing:
@@ -70,6 +75,7 @@ def parse(lines: list[str]) -> Plumbing:
         stale=tuple(value for key, value in rows if key == "stale"),
         digests={path: digest for digest, path in digests},
         foreign=_foreign([value for key, value in rows if key == "source"]),
+        kept_out=tuple(value for key, value in rows if key == "kept_out"),
         snap=("snap", "") in rows,
         socket=("socket", "") in rows,
     )

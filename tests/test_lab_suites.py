@@ -32,7 +32,7 @@ TOOLKIT = [
 ]
 
 
-CUDA, RADEON = "developer.download.nvidia.com/compute/cuda/repos/debian13/x86_64", "repo.radeon.com"
+CUDA = "developer.download.nvidia.com/compute/cuda/repos/debian13/x86_64"
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,6 @@ def driverless(lab: Lab) -> Iterator[tuple[Lab, str]]:
     fresh(lab, "snodrv", "nvidia-no-driver+none")
     yield lab, "snodrv"
     lab.down("snodrv")
-
-
-@pytest.fixture
-def radeon(lab: Lab) -> Iterator[tuple[Lab, str]]:
-    fresh(lab, "samd", "w7900+none")
-    yield lab, "samd"
-    lab.down("samd")
 
 
 @pytest.fixture
@@ -171,18 +164,6 @@ def test_a_driver_is_loaded_by_the_next_boot(driverless: tuple[Lab, str]) -> Non
     lab.run(host, "apt-get remove -y nvidia-driver-cuda nvidia-kernel-open-dkms")
     lab.reboot(host)
     assert lab.run(host, "ls -d /dev/nvidia* /proc/driver/nvidia", check=False).stdout == ""
-
-
-def test_amd_has_its_driver_and_toolkit(radeon: tuple[Lab, str]) -> None:
-    lab, host = radeon
-    trust(lab, host, f"{RADEON}/rocm/rocm.gpg.key")
-    add(lab, host, "amdgpu", f"{RADEON}/amdgpu/31.40/ubuntu noble main")
-    add(lab, host, "amd-toolkit", f"{RADEON}/amd-container-toolkit/apt noble main")
-    lab.run(host, f"{INSTALL} linux-headers-$(uname -r) amdgpu-dkms amd-container-toolkit")
-    lab.run(host, "amd-ctk cdi generate")
-    assert lab.run(host, "amd-ctk cdi list").stdout.split() == ["amd.com/gpu=0", "amd.com/gpu=all"]
-    lab.reboot(host)
-    assert lab.run(host, "cat /sys/module/amdgpu/version").stdout.startswith("6.18.4")
 
 
 def trust(lab: Lab, host: str, key: str) -> None:

@@ -27,16 +27,20 @@ HOSTS = {
 NAMES = [f"{distro} {release}" for distro, releases in HOSTS.items() for release in releases.split()]
 
 
-def provisioned(name: str, arch: str = "x86_64", **settings: Any) -> dict[str, Any]:
+RADEONS = ("debian 12", "debian 13", "ubuntu 22.04", "ubuntu 24.04")
+
+
+def provisioned(name: str, arch: str = "x86_64", host: str = "rtx4090", **settings: Any) -> dict[str, Any]:
     """Files, packages and holds of a bare host with a card."""
     distro, release = name.split()
-    card = cases("hosts")["rtx4090"]
+    card = cases("hosts")[host]
     system = {"distro": distro, "distro_version": release, "arch": arch, "uid": 0, "memory_mib": 32000}
+    system |= {"kernel": "6.8.0-88-generic"}
     facts = read(HostFacts, {**card, "system": system, "engine": {}}, "hosts")
     found = planned(facts, "single_gpu", settings).provision
     return {
         "manager": found.manager,
-        "files": {s.file: s.content for s in found.sources},
+        "files": {path: content for s in found.sources for path, content in s.files.items()},
         "keys": {s.key_file: f"{s.fingerprint} {s.key_url}" for s in found.sources},
         "packages": " ".join(f"{name}={v}" if v else name for name, v in found.packages.items()),
         "hold": " ".join(found.hold),
@@ -44,16 +48,25 @@ def provisioned(name: str, arch: str = "x86_64", **settings: Any) -> dict[str, A
 
 
 def recorded() -> dict[str, Any]:
-    """Every distribution, with its own engine where it has one, else with Docker's."""
+    """Every distribution, with its own engine where it has one, else with Docker's; AMD's ways where it has them."""
     own = {n: provisioned(n) for n in NAMES if n not in ("debian 12", "fedora 43", "rhel 9.6", "rocky 9.5")}
     dockers = {f"{n}, Docker's": provisioned(n, engine_from="docker") for n in NAMES if n != "opensuse-leap 15.6"}
     podman = {f"{n}, Podman": provisioned(n, engine="podman") for n in ("debian 13", "fedora 43", "rocky 9.5")}
     mirror = {"packages": "http://mirror.lan/all/", "keys": {"toolkit": "A" * 40}}
+    radeons = {f"{n}, AMD's CDI": provisioned(n, host="w7900", amd_access="cdi") for n in RADEONS}
+    drivers = {
+        f"{n}, AMD's driver": provisioned(n, host="radeon-no-driver", driver="install")
+        for n in (*RADEONS, "rhel 9.6", "rocky 9.6")
+    }
+    both = {"debian 13, both drivers": provisioned("debian 13", host="both-no-driver", driver="install")}
     return {
         **own,
         **dockers,
         **podman,
         "ubuntu 24.04 on arm, mirrored": provisioned("ubuntu 24.04", "aarch64", mirrors=mirror),
+        **radeons,
+        **drivers,
+        **both,
     }
 
 
@@ -125,5 +138,5 @@ def test_no_file_is_an_empty_one(text: str | None) -> None:
 
 
 if __name__ == "__main__":
-    head = "# Bare hosts with an NVIDIA card. Written by `python -m tests.test_provision`.\n"
+    head = "# Bare hosts with a card: NVIDIA's, unless AMD's is said. Written by `python -m tests.test_provision`.\n"
     FILE.write_text(head + yaml.safe_dump(recorded(), sort_keys=False, width=200, allow_unicode=True))

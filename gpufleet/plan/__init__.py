@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..schema import Download, Finding, HostFacts, Plan, Secret
+from . import amd
 from .checkup import gpu_findings
 from .driver import against, driverless
 from .explain import explain
@@ -29,7 +30,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     if below.pending:
         fit = ()  # nothing can be placed on cards that nothing drives yet
     cards = driverless(wanted, facts)
-    driver = against(cards, wanted, facts) if cards else ()
+    driver = (*(against(cards, wanted, facts) if cards else ()), *amd.against(wanted, facts))
     findings = (*driver, *fit, *_context(wanted), *preflight(wanted, facts, fetch, below), *ills)
     settings = wanted.settings
     services = tuple(resolve(wanted, s, places[s.name], facts) for s in wanted.services)

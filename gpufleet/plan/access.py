@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from ..catalog import gfx_overrides
 from ..schema import Accelerator, Access, Gpu, HostFacts, Service
+from .amd import KIND
 from .provision import route
+from .wanted import Wanted
 
 ACCELERATORS: dict[str, Accelerator] = {"nvidia": "cuda", "amd": "rocm"}
 KFD = "/dev/kfd"
@@ -30,11 +32,14 @@ def _override(target: str | None, built: Sequence[str]) -> str | None:
     return stand_in["version"] if stand_in and target not in built and stand_in["target"] in built else None
 
 
-def access(cards: Sequence[Gpu], service: Service, facts: HostFacts) -> Access:
+def access(cards: Sequence[Gpu], service: Service, wanted: Wanted, facts: HostFacts) -> Access:
     """The way to ``cards``, which are of one vendor."""
     if not cards:
         return Access()
-    return _amd(cards, service, facts) if cards[0].vendor == "amd" else _nvidia(cards, facts)
+    if cards[0].vendor != "amd":
+        return _nvidia(cards, facts)
+    plain = _amd(cards, service, facts)
+    return _named(plain, cards) if wanted.settings.amd_access == "cdi" else plain
 
 
 def _nvidia(cards: Sequence[Gpu], facts: HostFacts) -> Access:
@@ -46,6 +51,12 @@ def _nvidia(cards: Sequence[Gpu], facts: HostFacts) -> Access:
         environment={"CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
         nodes=tuple(sorted({f"/dev/nvidia{c.minor}" for c in cards if c.minor is not None})),
     )
+
+
+def _named(plain: Access, cards: Sequence[Gpu]) -> Access:
+    """The same by name: the engine looks up the nodes when it starts the container."""
+    ids = tuple(f"{KIND}={card.identity}" for card in cards)
+    return plain.model_copy(update={"driver": "cdi", "device_ids": ids, "devices": ()})
 
 
 def _amd(cards: Sequence[Gpu], service: Service, facts: HostFacts) -> Access:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from ..schema import Container, Directory, Download, HostState, Plan, Plumbing, Provision, Secret, Source
+from .amd import KIND
 
 GROUP = "docker"  # of those who may use the engine: both Docker's and the distributions' packages make it
 
@@ -45,8 +46,13 @@ def _below(wanted: Provision, state: HostState) -> Iterator[str]:
 
 def missing_devices(wanted: Provision, state: HostState) -> tuple[str, ...]:
     """CDI devices of planned cards that no specification has."""
-    devices = (f"nvidia.com/gpu={card}" for card in wanted.cards if wanted.route == "cdi")
-    return tuple(device for device in devices if device not in state.cdi)
+    return tuple(device for device in cdi_devices(wanted) if device not in state.cdi)
+
+
+def cdi_devices(wanted: Provision) -> tuple[str, ...]:
+    """CDI devices of planned cards."""
+    nvidia = wanted.cards if wanted.route == "cdi" else ()
+    return (*(f"nvidia.com/gpu={card}" for card in nvidia), *(f"{KIND}={card}" for card in wanted.amd_cards))
 
 
 def missing_operators(plan: Plan, state: HostState) -> tuple[str, ...]:
@@ -67,11 +73,12 @@ def _wrong(want: Directory, state: HostState) -> bool:
 
 def missing_sources(wanted: Provision, have: Plumbing) -> tuple[Source, ...]:
     """Repositories whose file is not as planned, or whose key is not there: it is checked when it is fetched."""
-    return tuple(s for s in wanted.sources if have.digests.get(s.file) != _digest(s) or s.key_file not in have.digests)
+    return tuple(s for s in wanted.sources if s.key_file not in have.digests or altered_files(s.files, have))
 
 
-def _digest(source: Source) -> str:
-    return sha256(source.content.encode()).hexdigest()
+def altered_files(files: Mapping[str, str], have: Plumbing) -> tuple[str, ...]:
+    """Paths of text files that are not there as they should be."""
+    return tuple(p for p, text in files.items() if have.digests.get(p) != sha256(text.encode()).hexdigest())
 
 
 def missing_packages(wanted: Provision, have: Plumbing) -> dict[str, str]:

@@ -49,11 +49,19 @@ def against(cards: Sequence[Gpu], wanted: Wanted, facts: HostFacts) -> Iterable[
     elif facts.system.secure_boot:
         fix = "install a signed driver by hand, or switch Secure Boot off"
         yield _finding("HOST-SECURE-BOOT", "the driver's modules would not be signed, and Secure Boot is on", fix)
+    elif line := kept_out(facts, "nvidia"):
+        fix = "remove it, rebuild the initramfs, reboot"
+        yield _finding("GPU-BLACKLISTED", f"{line} keeps nvidia from loading", fix)
     else:
         then = THEN[wanted.settings.reboot]
         what = f"none yet for {names}"
         fix = f"will install {branch}, {flavour(cards, branch)} modules; {then}"
         yield Finding(id="GPU-DRIVER-INSTALL", severity="informs", where="gpus", what=what, fix=fix)
+
+
+def kept_out(facts: HostFacts, *words: str) -> str | None:
+    """The first line that keeps a module from loading, by the module's name or a word for all of them."""
+    return next((line for line in facts.plumbing.kept_out if {*words} & {*line.rpartition(":")[2].split()}), None)
 
 
 def _finding(id_: str, what: str, fix: str) -> Finding:

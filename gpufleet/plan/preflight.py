@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..schema import Download, Finding, HostFacts, Listener, Provision
+from . import amd
 from .ledger import mib
 from .preflight_engine import block, engine, way
 from .wanted import Wanted
@@ -22,6 +23,7 @@ def preflight(
         _others(wanted, facts),
         _disk(wanted, facts, downloads),
         way(facts, provision),
+        amd.way(wanted, facts, provision),
     )
     return tuple(f for check in checks for f in check)
 

@@ -8,7 +8,7 @@ from ..catalog import distro
 from ..errors import Refused
 from ..schema import Finding, HostFacts, PlannedService, Provision
 from .daemon import PATH, given_twice, merged
-from .provision import daemon, engine_packages
+from .provision import daemon, engine_packages, nvidia_devices
 from .versions import version
 from .wanted import Wanted
 
@@ -136,9 +136,9 @@ def missing_nodes(services: Iterable[PlannedService], facts: HostFacts) -> Itera
 
 def way(facts: HostFacts, provision: Provision) -> Iterable[Finding]:
     """Whether containers reach the planned cards, or will."""
-    if not provision.cards or not facts.engine.reachable or facts.engine.cdi_devices:
+    if not provision.cards or not facts.engine.reachable or nvidia_devices(facts):
         return
-    if "nvidia" in facts.engine.runtimes or provision.hold:
+    if "nvidia" in facts.engine.runtimes or "nvidia-container-toolkit" in provision.hold:
         return
     fix = "set install_toolkit = True, or install nvidia-container-toolkit and generate its CDI specification"
     yield block("GPU-CDI", "engine", "containers cannot reach the GPU: no CDI device and no nvidia runtime", fix)

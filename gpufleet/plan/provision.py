@@ -8,15 +8,14 @@ from typing import Any, Literal
 from ..catalog import distro
 from ..schema import Distro, Gpu, HostFacts, Plumbing, Provision, Source
 from ..schema.distro import Release, Vendor
+from . import amd
 from .daemon import merged
-from .driver import PENDING, driverless, flavour
+from .driver import PENDING, driverless, flavour, kept_out
 from .fill import fill
-from .versions import version
+from .versions import CDI_ITSELF, CDI_SWITCH, version
 from .wanted import Wanted
 
 UNITS = {"docker": "docker", "podman": "podman.socket"}  # what must run for Docker's CLI to be answered
-CDI_ITSELF = (28, 2)  # from here on Docker knows CDI devices without being told,
-CDI_SWITCH = (25, 0)  # from here on with features.cdi, before that not at all.
 SWITCH: Mapping[str, Any] = {"features": {"cdi": True}}
 RUNTIME: Mapping[str, Any] = {"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}
 
@@ -24,23 +23,30 @@ RUNTIME: Mapping[str, Any] = {"runtimes": {"nvidia": {"path": "nvidia-container-
 def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provision:
     """What is to be there on a host whose containers get ``cards``."""
     ids = tuple(sorted({c.identity or "" for c in cards if c.vendor == "nvidia"}))
+    radeons = tuple(
+        sorted({c.identity or "" for c in cards if c.vendor == "amd" and wanted.settings.amd_access == "cdi"})
+    )
     engine, toolkit = engine_packages(wanted, facts), toolkit_packages(wanted, facts) if ids else {}
     first, driver = driver_packages(wanted, facts)
+    amd_toolkit, amd_driver = amd.toolkit_packages(wanted, facts, radeons), amd.driver_packages(wanted, facts)
     entry = distro(facts.system.distro)
     docker = entry and "docker" in entry.repositories and {*engine} & {*entry.repositories["docker"].packages}
     vendors: dict[Vendor, bool] = {"docker": bool(docker), "toolkit": bool(toolkit), "driver": bool(driver)}
+    vendors |= {"amd_toolkit": bool(amd_toolkit), "amd_driver": bool(amd_driver)}
+    drivers = (*driver, *amd_driver)
     return Provision(
         engine=wanted.settings.engine,
         manager=entry.package_manager if entry else None,
         sources=tuple(_source(wanted, facts, entry, v) for v, used in vendors.items() if used) if entry else (),
         first=first,
-        packages={**dict.fromkeys((*engine, *driver), ""), **toolkit},
-        hold=(*toolkit, *(name for name in driver if name.startswith("nvidia-"))),
+        packages={**dict.fromkeys((*engine, *drivers), ""), **toolkit, **amd_toolkit},
+        hold=(*toolkit, *amd_toolkit, *(name for name in drivers if name.startswith(("nvidia-", "amdgpu-")))),
         route=route(facts) if ids else None,
         cards=ids,
+        amd_cards=radeons,
         reboot=wanted.settings.reboot,
         reboot_window=wanted.settings.reboot_window,
-        pending=PENDING if driver else "",
+        pending=PENDING if drivers else "",
     )
 
 
@@ -49,7 +55,11 @@ def driver_packages(wanted: Wanted, facts: HostFacts) -> tuple[tuple[str, ...], 
     entry, branch = distro(facts.system.distro), wanted.settings.driver_branch
     cards = driverless(wanted, facts)
     kind = flavour(cards, branch) if cards else None
-    if not (entry and entry.driver and kind and release_of(facts)) or facts.system.secure_boot:
+    if (
+        not (entry and entry.driver and kind and release_of(facts))
+        or facts.system.secure_boot
+        or kept_out(facts, "nvidia")
+    ):
         return (), ()
     told = entry.driver
     names = {"branch": branch, "kernel": facts.system.kernel}
@@ -64,17 +74,20 @@ def route(facts: HostFacts) -> Literal["cdi", "hook"]:
         return "cdi"
     number = version(facts.engine.version or "")
     old = bool(number) and number < CDI_SWITCH
-    return "hook" if not facts.engine.cdi_devices and (old or "nvidia" in facts.engine.runtimes) else "cdi"
+    return "hook" if not nvidia_devices(facts) and (old or "nvidia" in facts.engine.runtimes) else "cdi"
+
+
+def nvidia_devices(facts: HostFacts) -> tuple[str, ...]:
+    """NVIDIA's CDI devices that the engine knows; a host may have another vendor's as well."""
+    return tuple(d for d in facts.engine.cdi_devices if d.startswith("nvidia.com/"))
 
 
 def daemon(wanted: Provision, engine: str | None) -> Mapping[str, Any]:
     """What daemon.json must say on an engine of this version."""
     if wanted.engine == "podman":
         return {}
-    if wanted.route == "hook":
-        return RUNTIME
-    number = version(engine or "")
-    return SWITCH if wanted.route == "cdi" and CDI_SWITCH <= number < CDI_ITSELF else {}
+    cdi = (wanted.route == "cdi" or wanted.amd_cards) and CDI_SWITCH <= version(engine or "") < CDI_ITSELF
+    return {**(RUNTIME if wanted.route == "hook" else {}), **(SWITCH if cdi else {})}
 
 
 def right(wanted: Provision, have: Plumbing) -> bool:
@@ -84,10 +97,12 @@ def right(wanted: Provision, have: Plumbing) -> bool:
 
 def loaded(wanted: Provision, have: Plumbing) -> bool:
     """Whether the running dockerd knows the way to the cards: it looks for the hook only when it starts."""
-    if wanted.engine == "podman" or wanted.route is None or not have.stale:
+    if wanted.engine == "podman" or not have.stale:
         return True
     hook = any(path.endswith("hook") for path in have.stale)
-    return "cdi" in have.live if wanted.route == "cdi" else "nvidia" in have.live and not hook
+    if wanted.route == "hook" and ("nvidia" not in have.live or hook):
+        return False
+    return "cdi" in have.live or not (wanted.route == "cdi" or wanted.amd_cards)
 
 
 def engine_packages(wanted: Wanted, facts: HostFacts) -> tuple[str, ...]:
@@ -110,7 +125,7 @@ def engine_packages(wanted: Wanted, facts: HostFacts) -> tuple[str, ...]:
 def toolkit_packages(wanted: Wanted, facts: HostFacts) -> dict[str, str]:
     """NVIDIA's toolkit at one exact version: the packages want each other's. None: it is another's, or not needed."""
     entry = distro(facts.system.distro)
-    reached = facts.engine.cdi_devices or "nvidia" in facts.engine.runtimes
+    reached = nvidia_devices(facts) or "nvidia" in facts.engine.runtimes
     ours = "nvidia-container-toolkit" in facts.plumbing.held
     if (
         not entry
@@ -137,6 +152,7 @@ def _source(wanted: Wanted, facts: HostFacts, entry: Distro, name: Vendor) -> So
         "release": release.name if release else "",
         "arch": entry.arch[facts.system.arch],
         "machine": {"aarch64": "sbsa"}.get(facts.system.arch, facts.system.arch),
+        "suite": told[1].suite if (told := amd.known(facts)) else "",
         "id": f"{facts.system.distro}{id_.replace('.', '')}",
     }
     where = f"distros/{facts.system.distro}/repositories/{name}"
@@ -148,6 +164,7 @@ def _source(wanted: Wanted, facts: HostFacts, entry: Distro, name: Vendor) -> So
         key_url=_moved(wanted, fill(key.url, {**names, "url": url}, f"{where}/key")),
         key_file=key.file,
         fingerprint=wanted.settings.mirrors.keys.get(name, key.fingerprint),
+        pin=repository.pin,
     )
 
 

@@ -34,7 +34,7 @@ def resolve(wanted: Wanted, service: WantedService, at: Place, facts: HostFacts)
         image=_mirrored(entry.image[at.accelerator], wanted.settings.mirrors.registry),
         accelerator=at.accelerator,
         devices=tuple(card.identity or "" for card in at.cards),
-        access=access(at.cards, entry, facts),
+        access=access(at.cards, entry, wanted, facts),
         reason=at.reason,
         user=entry.user,
         command=tuple(fill(part, names, f"{where}/command/{i}") for i, part in enumerate(entry.command)),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+CDI_ITSELF = (28, 2)  # from here on Docker knows CDI devices without being told,
+CDI_SWITCH = (25, 0)  # from here on with features.cdi, before that not at all.
+
 
 def version(text: str) -> tuple[int, ...]:
     """The leading numbers of a version, without a package's epoch.

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from .base import Noun
 
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
-Vendor = Literal["docker", "toolkit", "driver"]
+Vendor = Literal["docker", "toolkit", "driver", "amd_toolkit", "amd_driver"]
 PackageManager = Literal["apt", "dnf", "zypper"]
 EngineName = Literal["docker", "podman"]
 
@@ -22,11 +22,18 @@ class Key(Noun):
     fingerprint: Fingerprint
 
 
+class Pin(Noun):
+    """What apt may take of a repository: a file of preferences."""
+
+    file: str
+    content: str
+
+
 class Repository(Noun):
     """A vendor's repository. ``content`` of its ``file`` may use ``{{ url }}``, ``{{ release }}`` and ``{{ arch }}``.
 
     ``url`` may use ``release``, ``arch``, ``machine`` (`uname -m`, arm as sbsa) and ``id`` (``debian13``); ``packages``
-    are what gpufleet takes from there. ``keys``: by release, where it has one of its own.
+    are what gpufleet takes from there. ``keys``: by release, where it has one of its own. ``pin``: keeps it from more.
     """
 
     url: str
@@ -34,6 +41,7 @@ class Repository(Noun):
     content: str
     key: Key
     keys: dict[str, Key] = {}
+    pin: Pin | None = None
     packages: list[str] = Field(min_length=1)
 
 
@@ -62,6 +70,25 @@ class Driver(Noun):
     proprietary: list[str] = Field(min_length=1)
 
 
+class AmdRelease(Noun):
+    """What AMD's repositories call a release of the distribution: the ``suite``, and its ``number`` in versions."""
+
+    suite: str
+    number: str = ""
+
+
+class Amd(Noun):
+    """AMD's packages, by VERSION_ID of the ``releases`` that have them; they are built for x86_64 alone.
+
+    ``driver``: the modules and what they are built with, may use ``{{ kernel }}``; ``toolkit``: the exact version of
+    the container toolkit, of ``{{ version }}`` and ``{{ number }}``, empty where there is none.
+    """
+
+    releases: dict[str, AmdRelease]
+    driver: list[str] = Field(min_length=1)
+    toolkit: str = ""
+
+
 class Distro(Noun):
     """``releases`` by VERSION_ID, or its part before the dot; ``arch``: what repositories call `uname -m`.
 
@@ -73,6 +100,7 @@ class Distro(Noun):
     arch: dict[str, str]
     conflicts: list[str] = []
     driver: Driver | None = None
+    amd: Amd | None = None
     repositories: dict[Vendor, Repository] = {}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 from .base import Noun
-from .distro import EngineName, PackageManager
+from .distro import EngineName, PackageManager, Pin
 
 Reboot = Literal["never", "ask", "when_needed"]
 
 
 class Source(Noun):
-    """A repository, ready to be written: its file, and the key with the fingerprint that it must have."""
+    """A repository, ready to be written: its file, its key and that one's fingerprint."""
 
     name: str
     file: str
@@ -19,6 +19,12 @@ class Source(Noun):
     key_url: str
     key_file: str
     fingerprint: str
+    pin: Pin | None = None
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What is written, by path; the key is fetched."""
+        return {self.file: self.content, **({self.pin.file: self.pin.content} if self.pin else {})}
 
 
 class Provision(Noun):
@@ -28,7 +34,7 @@ class Provision(Noun):
     ``pending``: why nothing of the stack can be done before the host was rebooted, which ``reboot`` and
     ``reboot_window`` allow.
     ``cards``: NVIDIA's, by identity, that containers shall reach by ``route``: ``cdi``, or the runtime ``hook`` of old
-    engines.
+    engines. ``amd_cards``: AMD's, by identity, that containers shall reach as CDI devices.
     """
 
     engine: EngineName = "docker"
@@ -42,6 +48,7 @@ class Provision(Noun):
     hold: tuple[str, ...] = ()
     route: Literal["cdi", "hook"] | None = None
     cards: tuple[str, ...] = ()
+    amd_cards: tuple[str, ...] = ()
 
 
 class Plumbing(Noun):
@@ -51,7 +58,8 @@ class Plumbing(Noun):
     ``nvidia`` it has loaded all the same; ``daemon``: the text of daemon.json, None: there is none; ``flags``: what
     dockerd gets on its command line; ``digests``: sha256 of files that were asked for; ``foreign``: vendors' hosts by
     the file of package sources that names them; ``half``: packages that an interrupted package manager left;
-    ``socket``: Podman's is there, now and at every boot.
+    ``socket``: Podman's is there, now and at every boot; ``kept_out``: what keeps a driver's module from loading, as
+    FILE:LINE:TEXT.
     """
 
     packages: dict[str, str] = {}
@@ -64,5 +72,6 @@ class Plumbing(Noun):
     stale: tuple[str, ...] = ()
     digests: dict[str, str] = {}
     foreign: dict[str, tuple[str, ...]] = {}
+    kept_out: tuple[str, ...] = ()
     snap: bool = False
     socket: bool = False

@@ -65,9 +65,9 @@ class Settings(Noun):
     )
     driver: Literal["adopt", "install", "ignore"] = Field(
         "adopt",
-        description="NVIDIA's driver: keep what is there, install where there is none, or do not check it",
+        description="the cards' driver: keep what is there, install where there is none, or do not check it",
     )
-    driver_branch: int = Field(580, ge=535, le=999, description="its branch, pinned and held")
+    driver_branch: int = Field(580, ge=535, le=999, description="the branch of NVIDIA's, pinned and held")
     reboot: Reboot = Field(
         "never", description="may reboot the host, once a run and after all packages, where a driver needs it"
     )
@@ -77,9 +77,18 @@ class Settings(Noun):
         description="hours in which a reboot may begin, by the host's own clock: 22:00-05:00",
     )
     install_toolkit: bool = Field(
-        True, description="install NVIDIA's container toolkit where containers cannot reach a planned card"
+        True, description="install the vendor's container toolkit where containers cannot reach a planned card"
     )
-    toolkit_version: str = Field("1.20.0-1", pattern=r"^[0-9][0-9.]*-[0-9]+$", description="its exact version, held")
+    toolkit_version: str = Field(
+        "1.20.0-1", pattern=r"^[0-9][0-9.]*-[0-9]+$", description="exact version of NVIDIA's, held"
+    )
+    amd_access: Literal["nodes", "cdi"] = Field(
+        "nodes",
+        description="how containers get AMD's cards: their device nodes, or CDI devices of AMD's container toolkit",
+    )
+    amd_toolkit_version: str = Field(
+        "1.3.0", pattern=r"^[0-9]+(\.[0-9]+)*$", description="exact version of AMD's container toolkit, held"
+    )
     restart_engine: bool = Field(
         False, description="may restart the engine although containers of others run that would stop"
     )

@@ -17,7 +17,9 @@ from .paths import FILES, PROFILES
 EARLY = "[Unit]\nBefore=sysinit.target\n"
 # What a machine shows once it has booted with a driver out of a package: the same card, with a driver of this version,
 # which gives way to the package's.
-DRIVEN = {"nvidia-no-driver": "rtx4090", "rtx4090": "rtx4090", "two-nvidia": "two-nvidia"}
+DRIVEN = {
+    "nvidia-no-driver": "rtx4090", "rtx4090": "rtx4090", "two-nvidia": "two-nvidia", "amd-no-driver": "w7900"
+}  # fmt: skip
 CAPTURED = "580.95.05"
 
 
@@ -39,6 +41,7 @@ def install(profile: str, root: Path) -> list[Card]:
         _lay(profile, place / "plain")
         _lay(DRIVEN[profile], place / "driver")
         (place / "driver/version").write_text(CAPTURED)
+        (place / "module").write_text("amdgpu" if profile.startswith("amd") else "nvidia")
         (place / "loaded").touch()
     shutil.copy(FILES / "hardware", place / "hardware")
     (place / "hardware").chmod(0o755)

@@ -62,6 +62,9 @@ def _furnish(root: Path, name: str, spec: Spec) -> None:
         shutil.copy(key, root / "etc/ssh")  # one for all, as known_hosts() has it
     direct = f'Acquire::http::Proxy::{GATEWAY} "DIRECT";\n'
     (root / "etc/apt/apt.conf.d/91lab").write_text(direct)
+    # The real dkms of Debian's would compile.
+    prefer = "Package: dkms\nPin: version *+lab1\nPin-Priority: 1000\n"
+    (root / "etc/apt/preferences.d/lab").write_text(prefer)
     cards = [] if spec.profile == "cpu" else hardware.install(spec.profile, root)
     engines.configure(spec, root, cards)
 

@@ -144,7 +144,9 @@ def _radeon(root: Path, work: Path) -> None:
         for package in (*_kernel(), Package("amdgpu-dkms", f"1:6.18.4.31400000-2369674.{number}")):
             package.build(work / suite, drivers / f"dists/{suite}/pool/main")
         for version in AMD_TOOLKIT:
-            Package("amd-container-toolkit", version).build(work / suite, toolkit / f"dists/{suite}/pool/main")
+            Package("amd-container-toolkit", f"{version}~{number}").build(
+                work / suite, toolkit / f"dists/{suite}/pool/main"
+            )
         for place in (drivers, toolkit):
             archive.suite(place, suite, "main", fields)
     archive.publish_keys(root / "rocm/rocm.gpg.key")
