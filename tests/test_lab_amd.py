@@ -17,7 +17,8 @@ HOSTS = {CARDS: "two-radeon+none", NONE: "amd-no-driver+none"}
 CDI = ["--data", "amd_access=cdi"]
 SEEN = "docker exec starter-llama-1 sh -c 'cd /dev && ls kfd dri/renderD*'"
 SPEC = "/var/run/cdi/gpufleet-amd.json"
-MINE = '{"cdiVersion": "0.5.0", "kind": "example.com/thing", "devices": [{"name": "x", "containerEdits": {"env": ["X=y"]}}]}'
+THING = {"name": "x", "containerEdits": {"env": ["X=y"]}}
+MINE = json.dumps({"cdiVersion": "0.5.0", "kind": "example.com/thing", "devices": [THING]})
 # The next boot finds the cards in another order: each has the other's number.
 SWAP = """
 cd /usr/local/lib/lab/capture/fs/sys && cd devices/pci0000:00
