@@ -26,3 +26,9 @@ done | jq -s --slurpfile all "$work/all.json" '
     | .name = $card.name]' >"$work/new.json"
 install -D -m 644 "$work/new.json" "$dir/.gpufleet-amd"
 mv "$dir/.gpufleet-amd" "$dir/gpufleet-amd.json"
+# A card that the driver has just begun with: the unit tries again.
+for card in /sys/bus/pci/devices/*; do
+  case $(readlink "$card/driver") in */amdgpu) set -- "$card"/drm/renderD*; [ -e "$1" ] && continue ;; *) continue ;; esac
+  echo "gpufleet: ${card##*/} has no node yet" >&2
+  exit 1
+done
