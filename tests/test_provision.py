@@ -17,7 +17,8 @@ from gpufleet.deploys.script import script
 from gpufleet.errors import Refused
 from gpufleet.plan.daemon import merged
 from gpufleet.plan.drift import missing_packages, missing_sources
-from gpufleet.schema import HostFacts, Plumbing, read
+from gpufleet.plan.provision import daemon, loaded
+from gpufleet.schema import HostFacts, Plumbing, Provision, read
 from tests.conftest import CASES, cases, planned
 
 FILE = CASES / "provision.yaml"
@@ -88,6 +89,34 @@ def test_what_is_there_is_not_missing(hosts: dict[str, HostFacts]) -> None:
     assert missing_packages(wanted, other) == {"libnvidia-container1": "1.20.0-1"}
     assert missing_packages(wanted, Plumbing(packages=wanted.packages)) == wanted.packages, "nothing holds them"
     assert missing_sources(wanted, Plumbing()) == wanted.sources
+
+
+CARDS: dict[str, dict[str, Any]] = {
+    "NVIDIA's by CDI": {"cards": ("a",), "route": "cdi"},
+    "AMD's by CDI": {"amd_cards": ("b",)},
+    "NVIDIA's by the hook, AMD's by CDI": {"cards": ("a",), "route": "hook", "amd_cards": ("b",)},
+}
+
+
+@pytest.mark.parametrize("kind", CARDS)
+@pytest.mark.parametrize(("version", "switch"), [("20.10.24", False), ("26.1.5", True), ("28.5.2", False)])
+def test_docker_is_told_what_it_does_not_know_by_itself(kind: str, version: str, switch: bool) -> None:
+    wanted = Provision(**CARDS[kind])
+    hook = {"runtimes": WANTED["runtimes"]} if wanted.route == "hook" else {}
+    assert daemon(wanted, version) == {**hook, **({"features": WANTED["features"]} if switch else {})}
+
+
+@pytest.mark.parametrize("kind", CARDS)
+def test_docker_is_restarted_until_it_has_loaded_every_way(kind: str) -> None:
+    wanted = Provision(**CARDS[kind])
+    need = [
+        *(["cdi"] if wanted.route != "hook" or wanted.amd_cards else []),
+        *(["nvidia"] if wanted.route == "hook" else []),
+    ]
+    for live in ([], ["cdi"], ["nvidia"], ["cdi", "nvidia"]):
+        have = Plumbing(stale=("/etc/docker/daemon.json",), live=tuple(live))
+        assert loaded(wanted, have) is ({*need} <= {*live}), live
+    assert loaded(wanted, Plumbing())
 
 
 JSON = st.recursive(

@@ -101,7 +101,7 @@ def way(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Find
     if not provision.amd_cards:
         return
     have = version(facts.engine.version or "")
-    if have and have < CDI_SWITCH:
+    if facts.engine.name == "docker" and have and have < CDI_SWITCH:
         yield _way(f"Docker {facts.engine.version} knows no CDI devices, {CDI_SWITCH[0]} is the first that does")
     if TOOLKIT not in provision.packages and TOOLKIT not in facts.plumbing.packages:
         off = "" if wanted.settings.install_toolkit else ", and install_toolkit is off"
