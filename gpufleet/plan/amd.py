@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..catalog import distro
 from ..schema import Finding, Gpu, HostFacts, Provision
 from ..schema.distro import Amd, AmdRelease
-from .driver import kept_out
+from .driver import THEN, kept_out
 from .fill import fill
 from .versions import CDI_SWITCH, version
 from .wanted import Wanted
@@ -67,9 +67,8 @@ def against(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     elif obstacle := _obstacle(facts):
         yield obstacle
     else:
-        then = "reboot" if wanted.settings.reboot == "when_needed" else "reboot the host, and run again"
         what = f"none yet for {', '.join(str(c.pci_id) for c in cards)}"
-        yield _finding("GPU-DRIVER-INSTALL", what, f"will install {DRIVER}; {then}", "informs")
+        yield _finding("GPU-DRIVER-INSTALL", what, f"will install {DRIVER}; {THEN[wanted.settings.reboot]}", "informs")
 
 
 def _processors(cards: list[Gpu], facts: HostFacts) -> Iterable[Finding]:
