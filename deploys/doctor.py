@@ -106,7 +106,7 @@ def _program(stack: str, name: str, service: Service) -> str:
 def _names(wanted: Wanted) -> list[str]:
     """``HOST:PORT`` of what the host fetches from."""
     mirrors = wanted.settings.mirrors
-    urls = [s.model.source(mirrors.huggingface) for s in wanted.services if s.model]
+    urls = [w.model.source(mirrors.huggingface) for s in wanted.services for w in s.weights]
     urls += [mirrors.packages] if mirrors.packages else []
     urls += [f"https://{mirrors.registry}"] if mirrors.registry else []
     parts = [urlsplit(url) for url in urls]

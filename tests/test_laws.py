@@ -27,6 +27,7 @@ GPUS = st.builds(
     vram_source=st.sampled_from(["driver", "table"]),
     usable=st.sampled_from([True, False, None]),
     counts=st.sampled_from(["yes", "no", "uma", None]),
+    memory_kind=st.sampled_from(["dedicated", "unified", None]),
 )
 CARDS = st.lists(GPUS, max_size=8, unique_by=lambda g: g.pci_address).map(lambda c: Gpus(cards=tuple(c)))
 HOSTS = st.builds(
@@ -55,7 +56,9 @@ def test_every_host_gets_a_plan_and_the_same_one_again(facts: HostFacts, role: s
 
 @given(facts=HOSTS)
 def test_only_usable_cards_are_planned_with(facts: HostFacts) -> None:
-    usable = {g.identity for g in facts.gpus.cards if g.usable and g.counts == "yes" and g.vram_source == "driver"}
+    mine = {g.identity for g in facts.gpus.cards if g.usable and g.counts == "yes" and g.vram_source == "driver"}
+    unified = {g.identity for g in facts.gpus.cards if g.usable and g.counts == "uma" and g.memory_kind == "unified"}
+    usable = mine or unified
     plan_ = planned(facts, "single_gpu")
     assert {d for s in plan_.services for d in s.devices} <= usable
     assert usable or plan_.blocked

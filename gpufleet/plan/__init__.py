@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from ..schema import Download, Finding, HostFacts, Plan, Secret
 from . import amd
+from .against import against, over
 from .checkup import gpu_findings
-from .driver import against, driverless
+from .driver import against as drivers
+from .driver import driverless
 from .explain import explain
-from .place import place
+from .known import ROLES
+from .place import Placed, place
 from .preflight import preflight
 from .preflight_engine import missing_nodes
 from .provision import provision
 from .resolve import deadline, directories, outputs, resolve
-from .wanted import ROLES, Wanted, WantedService, want
+from .wanted import Wanted, WantedService, want
 
 __all__ = ["ROLES", "Wanted", "WantedService", "explain", "plan", "want"]
 
@@ -22,7 +25,8 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
 
     ``address`` is where others reach it, its name if empty.
     """
-    places, ledgers, fit = place(wanted, facts)
+    wanted, placed = _fitting(wanted, facts)
+    places, ledgers, fit = placed.places, placed.ledgers, against(wanted, facts, placed)
     fetch = _downloads(wanted)
     uses_gpu = any(p.cards for p in places.values())
     ills = gpu_findings(facts.gpus, "warns") if uses_gpu else ()  # without any, GPU-NONE tells of them all
@@ -30,15 +34,16 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     if below.pending:
         fit = ()  # nothing can be placed on cards that nothing drives yet
     cards = driverless(wanted, facts)
-    driver = (*(against(cards, wanted, facts) if cards else ()), *amd.against(wanted, facts))
+    driver = (*(drivers(cards, wanted, facts) if cards else ()), *amd.against(wanted, facts))
     findings = (*driver, *fit, *_context(wanted), *preflight(wanted, facts, fetch, below), *ills)
     settings = wanted.settings
-    services = tuple(resolve(wanted, s, places[s.name], facts) for s in wanted.services)
+    services = tuple(resolve(wanted, s, placed, facts) for s in wanted.services)
     return Plan(
         host=host,
         address=address or host,
         role=wanted.role,
         stack=wanted.stack,
+        tier=wanted.tier,
         root=settings.data_root,
         bind=str(settings.bind),
         provision=below,
@@ -56,17 +61,27 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     )
 
 
+def _fitting(wanted: Wanted, facts: HostFacts) -> tuple[Wanted, Placed]:
+    """The first of what is wanted that fits; where nothing does, the last: the smallest."""
+    placed = place(wanted, facts)
+    for smaller in wanted.smaller:
+        if not any(over(placed.ledgers)):
+            break
+        wanted, placed = smaller, place(smaller, facts)
+    return wanted, placed
+
+
 def _downloads(wanted: Wanted) -> tuple[Download, ...]:
     hub = wanted.settings.mirrors.huggingface
     found = {
-        wanted.model_path(s.model): Download(
-            path=wanted.model_path(s.model),
-            url=s.model.source(hub),
-            bytes=s.model.bytes,
-            sha256=s.model.sha256,
+        wanted.model_path(w.model): Download(
+            path=wanted.model_path(w.model),
+            url=w.model.source(hub),
+            bytes=w.model.bytes,
+            sha256=w.model.sha256,
         )
         for s in wanted.services
-        if s.model
+        for w in s.weights
     }
     return tuple(found[path] for path in sorted(found))
 
@@ -86,9 +101,10 @@ def _context(wanted: Wanted) -> tuple[Finding, ...]:
             id="PLAN-CONTEXT",
             severity="blocks",
             where=f"options/{s.name}/context",
-            what=f"{s.options['context']} tokens is beyond {s.model.file}'s {s.model.architecture.context}",
-            fix=f"set it to {s.model.architecture.context} or less",
+            what=f"{s.options['context']} tokens is beyond {w.model.file}'s {w.model.architecture.context}",
+            fix=f"set it to {w.model.architecture.context} or less",
         )
         for s in wanted.services
-        if s.model and s.model.architecture and s.options.get("context", 0) > s.model.architecture.context
+        for w in s.weights
+        if w.model.architecture and s.options.get("context", 0) > w.model.architecture.context
     )

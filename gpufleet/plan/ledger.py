@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..schema import Ledger, Line, Model
-from .wanted import WantedService
 
 MIB = 1 << 20
 # llama.cpp and vLLM keep K and V as 16-bit floats unless told otherwise.
@@ -30,34 +31,19 @@ def kv_cache_mib(model: Model, tokens: int) -> int:
     return mib(2 * a.layers * a.kv_heads * a.head_dim * KV_BYTES * tokens)
 
 
-def lines(wanted: WantedService) -> tuple[Line, ...]:
-    """What the service asks of the memory its model sits in."""
-    if wanted.model is None:
-        return ()
-    tokens = int(wanted.options.get("context", 0))
-    guess = "" if wanted.model.architecture else " (estimate: the model's architecture is not declared)"
-    return (
-        Line(service=wanted.name, what=f"weights {wanted.model.file}", mib=mib(wanted.model.bytes)),
-        Line(
-            service=wanted.name,
-            what=f"KV cache {tokens} tokens{guess}",
-            mib=kv_cache_mib(wanted.model, tokens),
-        ),
-        Line(service=wanted.name, what="compute buffers and context", mib=wanted.service.overhead_mib),
-    )
-
-
-def charge(ledger: Ledger, more: tuple[Line, ...]) -> Ledger:
-    """The ledger with ``more`` lines."""
-    return ledger.model_copy(update={"lines": (*ledger.lines, *more)})
+def what(lines: Sequence[Line]) -> str:
+    """Some lines in one: who, and which weights."""
+    weights = [line.what.removeprefix("weights ") for line in lines if line.what.startswith("weights ")]
+    return f"{lines[0].service}: {' + '.join(weights) or lines[0].what}" if lines else "nothing"
 
 
 def text(ledger: Ledger) -> list[str]:
     """The ledger for people, a line each."""
-    rows = [
-        *((f"{line.service}: {line.what}", line.mib) for line in ledger.lines),
-        ("reserve", ledger.reserve_mib),
-    ]
+    rows = [(f"{line.service}: {line.what}", line.mib) for line in ledger.lines]
+    for turns in ledger.turns:
+        rows.append((f"one at a time, {turns.name}:", turns.mib))
+        rows += [(f"  {what(lines)}", sum(line.mib for line in lines)) for lines in turns.each]
+    rows.append(("reserve", ledger.reserve_mib))
     rows.append(("free" if ledger.free_mib >= 0 else "OVER", ledger.free_mib))
     head = f"{ledger.name} ({ledger.device}), {ledger.capacity_mib} MiB"
     return [head, *(f"  {what:<60} {amount:>8} MiB" for what, amount in rows)]

@@ -1,18 +1,17 @@
-"""Placement: which card, or the CPU, each service runs on.
-
-Rule: services in stack order; each goes to the usable card with the most memory left, ties by PCI address.
-"""
+"""Placement: which cards, or the CPU, each service runs on, and the ledgers that this makes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..schema import Accelerator, Finding, Gpu, HostFacts, Ledger, Line, MigDevice
-from . import ledger
-from .access import ACCELERATORS, accelerator
-from .versions import version
+from ..schema import Accelerator, Gpu, HostFacts, Ledger, Line, Turns
+from .assign import Ask, assign
+from .cards import Slot, choices, of_role, pinned, slots
+from .need import Need, need
 from .wanted import Wanted, WantedService
+
+Cards = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -24,130 +23,94 @@ class Place:
     reason: str
 
 
-def place(wanted: Wanted, facts: HostFacts) -> tuple[dict[str, Place], tuple[Ledger, ...], tuple[Finding, ...]]:
-    """Places by service, the ledgers (cards, then RAM) and what speaks against it."""
-    cards = {g.identity or "": g for g in _slots(facts)} if wanted.role != "cpu" else {}
-    ledgers = {i: _card_ledger(g, wanted) for i, g in cards.items()}
-    ram = Ledger(
-        device="ram",
-        name="host memory",
-        capacity_mib=facts.system.memory_mib,
-        reserve_mib=wanted.settings.reserve_ram_mib,
-    )
-    places: dict[str, Place] = {}
+@dataclass(frozen=True)
+class Placed:
+    """All places; ``ledgers`` of the cards, then the host's memory; ``unplaced``: why, by service."""
+
+    places: Mapping[str, Place]
+    ledgers: tuple[Ledger, ...]
+    unplaced: Mapping[str, str]
+
+
+def place(wanted: Wanted, facts: HostFacts) -> Placed:
+    """The places of all services on this host."""
+    have = of_role(wanted, slots(facts))
+    needs = {s.name: need(s) for s in wanted.services}
+    built: dict[str, dict[int, Accelerator]] = {}
+    asks: dict[str, Ask] = {}
     for service in wanted.services:
-        places[service.name], device = _choose(service, wanted, cards, ledgers)
-        ram = ledger.charge(ram, (Line(service=service.name, what="program", mib=service.service.memory_mib),))
-        if device:
-            ledgers[device] = ledger.charge(ledgers[device], ledger.lines(service))
-        else:
-            ram = ledger.charge(ram, ledger.lines(service))
-    every = (*ledgers.values(), ram)
-    against = (*_over(every), *_no_card(wanted, facts, places), *_old_drivers(wanted, places))
-    return places, every, against
+        if service.service.gpu != "none" and have:
+            built[service.name], groups = choices(service, wanted, have, facts.gpus.links)
+            n = needs[service.name]
+            if groups:
+                asks[service.name] = Ask(n.mib, n.turn_mib, n.group, groups)
+    room = [s.mib - wanted.settings.reserve_vram_mib for s in have]
+    given = dict(zip(asks, assign(list(asks.values()), room), strict=True))
+    places, unplaced = {}, {}
+    for service in wanted.services:
+        cards = given.get(service.name, ())
+        places[service.name] = _place(service, wanted, [have[i] for i in cards], built.get(service.name, {}), cards)
+        if have and not cards and (why := _without(service, wanted, have, built.get(service.name, {}))):
+            unplaced[service.name] = why
+    return Placed(places, _ledgers(wanted, facts, have, needs, given), unplaced)
 
 
-def _slots(facts: HostFacts) -> Iterable[Gpu]:
-    """What a service can be pinned to: cards that work, and of a partitioned one its instances."""
-    for card in facts.gpus.cards:
-        if not (card.usable and card.counts == "yes" and card.vendor in ACCELERATORS):
-            continue
-        if card.vendor == "amd" and not card.render_node:
-            continue
-        parts = [card] if card.mig_mode != "Enabled" else [_instance(card, m) for m in card.mig_devices or ()]
-        yield from (p for p in parts if p.identity and p.vram_total_mib and p.vram_source == "driver")
-
-
-def _instance(card: Gpu, mig: MigDevice) -> Gpu:
-    name = f"{card.name} {mig.profile or 'instance'}"
-    return card.model_copy(
-        update={"uuid": mig.uuid, "pci_address": None, "name": name, "vram_total_mib": mig.vram_total_mib}
-    )
-
-
-def _card_ledger(gpu: Gpu, wanted: Wanted) -> Ledger:
-    return Ledger(
-        device=gpu.identity or "",
-        name=gpu.name or gpu.pci_id or gpu.vendor,
-        capacity_mib=gpu.vram_total_mib or 0,
-        reserve_mib=wanted.settings.reserve_vram_mib,
-    )
-
-
-def _choose(
-    service: WantedService, wanted: Wanted, cards: dict[str, Gpu], ledgers: dict[str, Ledger]
-) -> tuple[Place, str | None]:
-    if service.service.gpu == "none":
-        return Place("cpu", (), "needs no GPU"), None
-    fitting = {i: a for i, card in cards.items() if (a := accelerator(card, service.service))}
-    if not fitting:
+def _place(
+    service: WantedService, wanted: Wanted, mine: Sequence[Slot], built: Mapping[int, Accelerator], cards: Sequence[int]
+) -> Place:
+    if not mine:
         why = "the role is cpu" if wanted.role == "cpu" else "no usable card has an image"
-        return Place("cpu", (), why), None
-    best = max(fitting, key=lambda i: ledgers[i].free_mib)
-    reason = f"most free VRAM: {ledgers[best].free_mib} MiB on {ledgers[best].name}"
-    return Place(fitting[best], (cards[best],), reason), best
-
-
-def _over(ledgers: tuple[Ledger, ...]) -> Iterable[Finding]:
-    for book in ledgers:
-        if book.free_mib < 0 and book.lines:
-            biggest = max(book.lines, key=lambda line: line.mib)
-            room = f"{book.capacity_mib - book.reserve_mib} MiB on {book.name}"
-            what = f"{biggest.service} does not fit: {book.used_mib} MiB asked of {room}"
-            detail = " + ".join(f"{line.service} {line.what} {line.mib}" for line in book.lines)
-            reserve = "reserve_ram_mib" if book.device == "ram" else "reserve_vram_mib"
-            fix = f"choose a smaller model, a smaller options/context, or a smaller {reserve}"
-            yield Finding(
-                id="PLAN-FIT",
-                severity="blocks",
-                where=f"ledger/{book.device}",
-                what=f"{what} ({detail})",
-                fix=fix,
-            )
-
-
-def _no_card(wanted: Wanted, facts: HostFacts, places: dict[str, Place]) -> Iterable[Finding]:
-    required = [s.name for s in wanted.services if s.service.gpu == "required" and not places[s.name].cards]
-    if wanted.role == "cpu" and not required:
-        return
-    if not required and any(p.cards for p in places.values()):
-        return
-    if slots := list(_slots(facts)):
-        what = "; ".join(f"{c.identity} {c.name} ({c.gfx_target or c.vendor})" for c in slots)
-        fix = "add an image for it to the service, or put the host in the group cpu"
-        what = f"no service has an image for {what}"
-        yield Finding(id="GPU-NO-IMAGE", severity="blocks", where="gpus", what=what, fix=fix)
+        return Place("cpu", (), "needs no GPU" if service.service.gpu == "none" else why)
+    names = " and ".join(s.name for s in mine)
+    if service.name in wanted.settings.cards:
+        why = f"cards/{service.name} says so"
+    elif pinned(service, wanted):
+        why = "the stack says so"
     else:
-        what = f"no usable GPU for the role {wanted.role}: {_states(facts) or 'no GPU on this host'}"
-        fix = "mend the driver, or put the host in the group cpu"
-        yield Finding(id="GPU-NONE", severity="blocks", where="gpus", what=what, fix=fix)
+        why = f"its memory fits {names}"
+    return Place(built[cards[0]], tuple(s.card for s in mine), why)
 
 
-# Within a major version any driver of it runs an image of it; the first driver of each.
-FIRST_DRIVER = {11: 450, 12: 525, 13: 580}
+def _without(service: WantedService, wanted: Wanted, have: Sequence[Slot], built: Mapping[int, Accelerator]) -> str:
+    """Why a service that should have cards has none; empty: it can do without."""
+    there = ", ".join(f"{i}: {s.name} {s.id}" for i, s in enumerate(have))
+    pin, count = pinned(service, wanted), int(service.options.get("tensor_parallel", 1))
+    if pin is not None:
+        return f"there is no card {pin} that it has an image for; the role has {there}"
+    if count > 1 and built:
+        return f"it wants {count} equal cards; the role has {there}"
+    return ""
 
 
-def _old_drivers(wanted: Wanted, places: dict[str, Place]) -> Iterable[Finding]:
-    """Images that are built with a newer CUDA than the card's driver knows."""
-    for service in wanted.services if wanted.settings.driver != "ignore" else ():
-        need = version(service.service.cuda or "")[:1]
-        for card in places[service.name].cards:
-            have = version(card.cuda_version or "")[:1]
-            if card.vendor == "nvidia" and have and need > have:
-                what = (
-                    f"its image needs CUDA {service.service.cuda}, driver {card.driver_version} has {card.cuda_version}"
-                )
-                fix = f"install driver {FIRST_DRIVER.get(need[0], 'of that version')} or newer, or use an older image"
-                yield Finding(
-                    id="GPU-DRIVER-OLD", severity="blocks", where=f"services/{service.name}", what=what, fix=fix
-                )
+def _ledgers(
+    wanted: Wanted, facts: HostFacts, have: Sequence[Slot], needs: Mapping[str, Need], given: Mapping[str, Cards]
+) -> tuple[Ledger, ...]:
+    settings = wanted.settings
+    books = [_ledger(s.id, s.name, s.mib, settings.reserve_vram_mib, _on(needs, given, i)) for i, s in enumerate(have)]
+    shared = {i for i, s in enumerate(have) if s.shared}
+    mine = {n: need for n, need in needs.items() if not given.get(n) or shared & {*given[n]}}
+    programs = [Line(service=s.name, what="program", mib=s.service.memory_mib) for s in wanted.services]
+    memory = facts.system.memory_mib
+    ram = _ledger("ram", "host memory", memory, settings.reserve_ram_mib, [*mine.values()], programs)
+    return (*books, ram)
 
 
-def _states(facts: HostFacts) -> str:
-    """What is wrong with the host's cards, or what is known of them."""
-    said = {p.card: f"{p.code} ({p.evidence})" for p in facts.gpus.problems}
-    rows = [f"{c.identity or c.vendor} {c.name or c.pci_id}: {said.pop(c.identity, c.why)}" for c in facts.gpus.cards]
-    told = "; ".join(rows)
-    return "; ".join(
-        [told, *(f"{p.code} ({p.evidence})" for p in facts.gpus.problems if p.evidence not in told)]
-    ).strip("; ")
+def _on(needs: Mapping[str, Need], given: Mapping[str, Cards], card: int) -> list[Need]:
+    return [needs[name] for name, cards in given.items() if card in cards]
+
+
+def _ledger(
+    device: str, name: str, capacity: int, reserve: int, needs: Sequence[Need], programs: Sequence[Line] = ()
+) -> Ledger:
+    groups: dict[str, tuple[tuple[Line, ...], ...]] = {}
+    for n in needs:
+        if n.turns:
+            groups[n.group] = (*groups.get(n.group, ()), *n.turns)
+    return Ledger(
+        device=device,
+        name=name,
+        capacity_mib=capacity,
+        reserve_mib=reserve,
+        lines=(*programs, *(line for n in needs for line in n.lines)),
+        turns=tuple(Turns(name=group, each=each) for group, each in groups.items()),
+    )

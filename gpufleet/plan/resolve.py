@@ -8,14 +8,17 @@ from ..errors import Problem, Refused
 from ..schema import Directory, HostFacts, Ledger, Mount, Output, PlannedService
 from .access import access
 from .fill import fill
+from .knobs import memory
 from .ledger import MIB, mib
-from .place import Place
+from .place import Place, Placed
 from .wanted import Wanted, WantedService
 
 
-def resolve(wanted: Wanted, service: WantedService, at: Place, facts: HostFacts) -> PlannedService:
+def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostFacts) -> PlannedService:
     """The service as this host will run it."""
-    entry, names = service.service, _names(wanted, service, at)
+    entry, at = service.service, placed.places[service.name]
+    names = _names(wanted, service, placed)
+    first = service.started_with
     if at.accelerator not in entry.image:
         have = ", ".join(entry.image)
         raise Refused(
@@ -29,8 +32,9 @@ def resolve(wanted: Wanted, service: WantedService, at: Place, facts: HostFacts)
     return PlannedService(
         name=service.name,
         kind=service.entry.service,
-        model=service.model_name,
-        model_sha256=service.model.sha256 if service.model else None,
+        model=first.name if first else None,
+        model_sha256=first.model.sha256 if first else None,
+        models=tuple(w.name for w in service.weights),
         image=_mirrored(entry.image[at.accelerator], wanted.settings.mirrors.registry),
         accelerator=at.accelerator,
         devices=tuple(card.identity or "" for card in at.cards),
@@ -61,12 +65,14 @@ def _mirrored(image: str, registry: str | None) -> str:
     return f"{registry.rstrip('/')}/{image}" if registry else image
 
 
-def _names(wanted: Wanted, service: WantedService, at: Place) -> dict[str, Any]:
-    model = service.model and {**service.model.model_dump(), "name": service.model_name}
+def _names(wanted: Wanted, service: WantedService, placed: Placed) -> dict[str, Any]:
+    models = [{**w.model.model_dump(), "name": w.name} for w in service.weights]
     return {
-        "accelerator": at.accelerator,
+        "memory": memory(service, wanted, placed),
+        "models": models,
+        "accelerator": placed.places[service.name].accelerator,
         "bind": str(wanted.settings.bind),
-        "model": model,
+        "model": models[0] if service.started_with else None,
         "options": dict(service.options),
         "service": {"name": service.name, "port": service.service.port},
     }
@@ -74,7 +80,7 @@ def _names(wanted: Wanted, service: WantedService, at: Place) -> dict[str, Any]:
 
 def _memory_mib(service: WantedService, at: Place) -> int:
     """The container's limit of host RAM. Twice the model: mapped weights and a reload must not run into the limit."""
-    model = mib(service.model.bytes) if service.model else 0
+    model = max((mib(w.model.bytes) for w in service.weights), default=0)
     return service.service.memory_mib + (2 * model if at.accelerator == "cpu" else model)
 
 
@@ -122,5 +128,5 @@ def _parents(source: str) -> list[str]:
 
 def deadline(wanted: Wanted, ledgers: tuple[Ledger, ...]) -> int:
     """Seconds until everything must be healthy: the setting, plus loading all weights at 100 MiB/s (a slow disk)."""
-    weights = sum(s.model.bytes for s in wanted.services if s.model)
+    weights = sum(w.model.bytes for s in wanted.services for w in s.residents)
     return wanted.settings.health_deadline + weights // (100 * MIB)

@@ -3,38 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..catalog import Catalog
 from ..errors import Problem, Refused, choose
 from ..schema import Model, Service, Settings, Stack, StackService, read
+from .known import ROLES, check
+from .options import options
 
-ROLES = ("cpu", "single_gpu")
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model by the name that the stack has for it."""
+
+    name: str
+    model: Model
 
 
 @dataclass(frozen=True)
 class WantedService:
-    """A service of the stack with its catalog entry, its options and its model."""
+    """A service of the stack with its catalog entry, its options and its models."""
 
     name: str
     entry: StackService
     service: Service
     options: Mapping[str, Any]
-    model_name: str | None
-    model: Model | None
+    residents: tuple[Weights, ...]
+    on_demand: tuple[Weights, ...]
     publish: int | None
+
+    @property
+    def weights(self) -> tuple[Weights, ...]:
+        return (*self.residents, *self.on_demand)
+
+    @property
+    def started_with(self) -> Weights | None:
+        """The one model of a program that has one."""
+        return self.residents[0] if self.service.models == "one" else None
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """All a plan needs beside the facts."""
+    """All a plan needs beside the facts. ``smaller``: what to run instead where this does not fit, the next first."""
 
     role: str
     stack: str
     settings: Settings
     services: tuple[WantedService, ...]
+    tier: str | None = None
+    smaller: tuple[Wanted, ...] = ()
 
     @property
     def models_dir(self) -> str:
@@ -45,7 +66,9 @@ class Wanted:
 
     @property
     def model_paths(self) -> tuple[str, ...]:
-        return tuple(sorted({self.model_path(s.model) for s in self.services if s.model}))
+        """Of every tier."""
+        found = (w.model for wanted in (self, *self.smaller) for s in wanted.services for w in s.weights)
+        return tuple(sorted({self.model_path(model) for model in found}))
 
 
 def want(groups: list[str], data: Mapping[str, Any]) -> Wanted:
@@ -60,11 +83,36 @@ def want(groups: list[str], data: Mapping[str, Any]) -> Wanted:
     except Refused as refused:
         raise _seen_from("group_data/stack", refused) from None
     name = Path(settings.stack).stem
-    _known_names(stack, settings)
-    _known_roles(name, stack, role)
-    services = tuple(_service(name, key, stack, settings, catalog) for key in stack.services if _runs(stack, key, role))
+    check(name, stack, settings, role)
+    first, *rest = (_wanted(name, stack, tier, role, settings, catalog) for tier in _tiers(stack, settings))
+    return replace(first, smaller=tuple(rest))
+
+
+def _tiers(stack: Stack, settings: Settings) -> list[str | None]:
+    """The tiers to try, the largest first."""
+    return [settings.tier] if settings.tier != AUTO else [*reversed(stack.tiers)] or [None]
+
+
+def _wanted(name: str, stack: Stack, tier: str | None, role: str, settings: Settings, catalog: Catalog) -> Wanted:
+    stack = _at(stack, tier)
+    mode = settings.dual_gpu_mode or next(iter(stack.modes), None)
+    names = [key for key, entry in stack.services.items() if _runs(entry, role, mode)]
+    services = tuple(_service(name, key, stack, settings, catalog) for key in names)
     _check_order(name, services)
-    return Wanted(role=role, stack=name, settings=settings, services=services)
+    return Wanted(role=role, stack=name, settings=settings, services=services, tier=tier)
+
+
+def _at(stack: Stack, tier: str | None) -> Stack:
+    """The stack as a tier has it."""
+    if tier is None:
+        return stack
+    told = stack.tiers[tier]
+    services = {
+        key: entry.model_copy(update={"options": {**entry.options, **told.options.get(key, {})}})
+        for key, entry in stack.services.items()
+        if key not in told.without
+    }
+    return stack.model_copy(update={"services": services, "models": {**stack.models, **told.models}})
 
 
 def _role(groups: list[str]) -> str:
@@ -75,41 +123,13 @@ def _role(groups: list[str]) -> str:
     raise Refused(Problem("inventory", f"the host {found}", f"put it in exactly one of: {', '.join(ROLES)}"))
 
 
+def _runs(entry: StackService, role: str, mode: str | None) -> bool:
+    in_mode = role != "dual_gpu" or not entry.modes or mode in entry.modes
+    return in_mode and (not entry.roles or role in entry.roles)
+
+
 def _seen_from(where: str, refused: Refused) -> Refused:
     return Refused(*(Problem(f"{where} -> {p.where}", p.what, p.fix) for p in refused.problems))
-
-
-def _known_names(stack: Stack, settings: Settings) -> None:
-    services, models = list(stack.services), list(stack.models)
-    pairs = [("options", k, services) for k in settings.options] + [("ports", k, services) for k in settings.ports]
-    pairs += [("models", k, models) for k in settings.models]
-    problems = [
-        Problem(f"group_data/{setting}/{key}", f"the stack {settings.stack} has no such name", choose(key, known))
-        for setting, key, known in pairs
-        if key not in known
-    ]
-    if problems:
-        raise Refused(*problems)
-
-
-def _known_roles(name: str, stack: Stack, role: str) -> None:
-    problems = [
-        Problem(f"stacks/{name}/services/{key}/roles", f"there is no role '{role}'", choose(role, ROLES))
-        for key, entry in stack.services.items()
-        for role in entry.roles
-        if role not in ROLES
-    ]
-    if not problems and not any(_runs(stack, key, role) for key in stack.services):
-        problems = [
-            Problem(f"stacks/{name}", f"no service of it runs as {role}", "add the role to one, or choose another")
-        ]
-    if problems:
-        raise Refused(*problems)
-
-
-def _runs(stack: Stack, key: str, role: str) -> bool:
-    roles = stack.services[key].roles
-    return not roles or role in roles
 
 
 def _service(stack_name: str, key: str, stack: Stack, settings: Settings, catalog: Catalog) -> WantedService:
@@ -118,64 +138,39 @@ def _service(stack_name: str, key: str, stack: Stack, settings: Settings, catalo
         service = catalog.service(entry.service)
     except Refused as refused:
         raise _seen_from(where, refused) from None
-    model_name, model = _model(where, entry, service, stack, settings, catalog)
-    publish = settings.ports.get(key, entry.publish)
-    return WantedService(
-        key, entry, service, _options(where, key, entry, service, settings), model_name, model, publish
+    _check_models(where, entry, service)
+    names = [entry.model] if entry.model else entry.models
+    residents, on_demand = (
+        tuple(Weights(n, _model(f"{where}/model", n, stack, settings, catalog)) for n in some)
+        for some in (names, entry.on_demand)
     )
+    publish = settings.ports.get(key, entry.publish)
+    given = options(where, key, entry, service, settings)
+    return WantedService(key, entry, service, given, residents, on_demand, publish)
 
 
-def _model(
-    where: str, entry: StackService, service: Service, stack: Stack, settings: Settings, catalog: Catalog
-) -> tuple[str | None, Model | None]:
-    if entry.model is None:
-        if service.needs_model:
-            raise Refused(
-                Problem(
-                    where,
-                    f"{entry.service} needs a model",
-                    "add `model: NAME` with a name of the stack's models",
-                )
-            )
-        return None, None
-    if entry.model not in stack.models:
-        raise Refused(
-            Problem(f"{where}/model", f"the stack has no model '{entry.model}'", choose(entry.model, stack.models))
-        )
-    chosen = settings.models.get(entry.model, stack.models[entry.model])
+def _check_models(where: str, entry: StackService, service: Service) -> None:
+    """A program takes no models, one that it is started with, or many that it loads by itself."""
+    many = bool(entry.models or entry.on_demand)
+    if service.models == "one" and (many or not entry.model):
+        fix = "add `model: NAME` with a name of the stack's models"
+        raise Refused(Problem(where, f"{entry.service} needs a model", fix))
+    if service.models == "many" and entry.model:
+        raise Refused(Problem(f"{where}/model", f"{entry.service} loads many", "write it into `models: [...]`"))
+    if service.models == "none" and (many or entry.model):
+        raise Refused(Problem(where, f"{entry.service} takes no models", "leave them out"))
+
+
+def _model(where: str, name: str, stack: Stack, settings: Settings, catalog: Catalog) -> Model:
+    if name not in stack.models:
+        raise Refused(Problem(where, f"the stack has no model '{name}'", choose(name, stack.models)))
+    chosen = settings.models.get(name, stack.models[name])
     if isinstance(chosen, Model):
-        return entry.model, chosen
+        return chosen
     try:
-        return entry.model, catalog.model(chosen)
+        return catalog.model(chosen)
     except Refused as refused:
-        raise _seen_from(f"group_data/models/{entry.model}", refused) from None
-
-
-def _options(where: str, key: str, entry: StackService, service: Service, settings: Settings) -> dict[str, Any]:
-    options = dict(service.options)
-    for source, given in (
-        (f"{where}/options", entry.options),
-        (f"group_data/options/{key}", settings.options.get(key, {})),
-    ):
-        for name, value in given.items():
-            if name not in service.options:
-                raise Refused(
-                    Problem(
-                        f"{source}/{name}",
-                        f"{entry.service} has no such option",
-                        choose(name, service.options),
-                    )
-                )
-            default = service.options[name]
-            if type(value) is not type(default):
-                kind = type(default).__name__
-                raise Refused(
-                    Problem(f"{source}/{name}", f"{value!r} is not of type {kind}", f"write it like {default!r}")
-                )
-            if isinstance(value, int) and not isinstance(value, bool) and not 1 <= value < 2**31:
-                raise Refused(Problem(f"{source}/{name}", f"{value} is out of range", f"write a number like {default}"))
-            options[name] = value
-    return options
+        raise _seen_from(f"group_data/models/{name}", refused) from None
 
 
 def _check_order(stack: str, services: tuple[WantedService, ...]) -> None:

@@ -7,9 +7,9 @@ from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
 from .model import Architecture, Model
-from .plan import Access, Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService
+from .plan import Access, Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService, Turns
 from .provision import Plumbing, Provision, Source
-from .service import Accelerator, File, Gate, Healthcheck, Secret, Service, Stack, StackService, Volume
+from .service import Accelerator, File, Gate, Healthcheck, Secret, Service, Stack, StackService, Tier, Volume
 from .settings import Mirrors, Settings
 
 __all__ = [
@@ -57,6 +57,8 @@ __all__ = [
     "Stack",
     "StackService",
     "System",
+    "Tier",
+    "Turns",
     "Volume",
     "read",
 ]

@@ -18,6 +18,17 @@ class Line(Noun):
     mib: int
 
 
+class Turns(Noun):
+    """What takes turns in one memory, so that only the largest counts: models that an engine loads and unloads."""
+
+    name: str
+    each: tuple[tuple[Line, ...], ...]
+
+    @property
+    def mib(self) -> int:
+        return max((sum(line.mib for line in lines) for lines in self.each), default=0)
+
+
 class Ledger(Noun):
     """What is asked of one memory: a card's VRAM, or the host's RAM (device ``ram``). MiB."""
 
@@ -26,10 +37,11 @@ class Ledger(Noun):
     capacity_mib: int
     reserve_mib: int
     lines: tuple[Line, ...] = ()
+    turns: tuple[Turns, ...] = ()
 
     @property
     def used_mib(self) -> int:
-        return sum(line.mib for line in self.lines)
+        return sum(line.mib for line in self.lines) + sum(turns.mib for turns in self.turns)
 
     @property
     def free_mib(self) -> int:
@@ -96,6 +108,7 @@ class PlannedService(Noun):
     kind: str
     model: str | None = None
     model_sha256: str | None = None
+    models: tuple[str, ...] = ()
     image: str
     accelerator: Accelerator
     devices: tuple[str, ...] = ()
@@ -123,6 +136,7 @@ class Plan(Noun):
     address: str
     role: str
     stack: str
+    tier: str | None = None
     root: str
     bind: str
     selinux: bool = False

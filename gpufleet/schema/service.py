@@ -87,7 +87,13 @@ class Service(Noun):
     gpu: Literal["none", "preferred", "required"] = "none"
     gfx: list[GfxTarget] = Field([], description="compute targets compiled into the rocm image; none: not known")
     cuda: str | None = Field(None, pattern=r"^[0-9]+\.[0-9]+$", description="CUDA version of the cuda image")
-    needs_model: bool = False
+    models: Literal["none", "one", "many"] = Field(
+        "none", description="one: it is started with it; many: it loads them by itself, and unloads some for others"
+    )
+    takes_all: bool = Field(False, description="takes all the memory it may have at its start (`memory.share`)")
+    slots: Literal["share", "each"] = Field(
+        "share", description="whether the slots of options/parallel share options/context, or each has all of it"
+    )
     overhead_mib: MiB = Field(
         0, description="what the program takes beside weights and KV cache, MiB of VRAM (or RAM on cpu)"
     )
@@ -112,16 +118,33 @@ class StackService(Noun):
     """A service of a stack."""
 
     service: Name
-    model: Name | None = None
+    model: Name | None = Field(None, description="the model that it is started with, by the stack's name for it")
+    models: list[Name] = Field([], description="models that stay loaded, of a service that loads many")
+    on_demand: list[Name] = Field([], description="models that it loads when they are asked for, one at a time")
+    exclusive: Name | None = Field(
+        None, description="services with the same word here never work at the same time: their jobs count once"
+    )
+    card: int | None = Field(None, ge=0, lt=64, description="its card, counted from 0 by PCI address; none: any")
     publish: Port | None = Field(None, description="host port; none: only the stack's own network reaches it")
     depends_on: list[Name] = []
     roles: list[Name] = Field([], description="roles that run it; none: all")
+    modes: list[Name] = Field([], description="modes in which the role dual_gpu runs it; none: all")
     options: dict[str, Any] = {}
 
 
+class Tier(Noun):
+    """What a stack runs on cards of one size: other models, other options, ``without`` some services."""
+
+    models: dict[Name, Name] = {}
+    options: dict[Name, dict[str, Any]] = {}
+    without: list[Name] = []
+
+
 class Stack(Noun):
-    """One file ``stacks/NAME.yaml``."""
+    """One file ``stacks/NAME.yaml``. ``tiers``: the smallest first; ``modes`` of the role dual_gpu: default first."""
 
     title: str
     services: dict[Name, StackService] = Field(min_length=1)
     models: dict[Name, Name] = {}
+    tiers: dict[Name, Tier] = {}
+    modes: list[Name] = []

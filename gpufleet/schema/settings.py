@@ -92,6 +92,13 @@ class Settings(Noun):
     restart_engine: bool = Field(
         False, description="may restart the engine although containers of others run that would stop"
     )
+    tier: Name = Field("auto", description="a tier of the stack; auto: the largest that fits the cards")
+    dual_gpu_mode: Name | None = Field(
+        None, description="which of the stack's modes the role dual_gpu runs; none: the first of them"
+    )
+    cards: dict[Name, str] = Field(
+        {}, description="card of a service, by service name: its UUID, its PCI address, or its number by PCI address"
+    )
     models: dict[Name, Annotated[Annotated[Name, Tag("<name>")] | Annotated[Model, Tag("<model>")], _KIND]] = Field(
         {},
         description="what a stack's model name stands for here: a model of the catalog, or a whole model entry",

@@ -1,0 +1,92 @@
+"""What speaks against a placement: memory that is not there, cards that are not, drivers that are too old."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ..schema import Finding, HostFacts, Ledger
+from .cards import slots
+from .ledger import what
+from .place import Place, Placed
+from .versions import version
+from .wanted import Wanted
+
+# Within a major version any driver of it runs an image of it; the first driver of each.
+FIRST_DRIVER = {11: 450, 12: 525, 13: 580}
+
+
+def against(wanted: Wanted, facts: HostFacts, placed: Placed) -> tuple[Finding, ...]:
+    """Findings, all of which block."""
+    return (
+        *over(placed.ledgers),
+        *_unplaced(placed),
+        *_no_card(wanted, facts, placed.places),
+        *_old_drivers(wanted, placed.places),
+    )
+
+
+def _block(id_: str, where: str, what: str, fix: str) -> Finding:
+    return Finding(id=id_, severity="blocks", where=where, what=what, fix=fix)
+
+
+def over(ledgers: tuple[Ledger, ...]) -> Iterable[Finding]:
+    """Memories of which more is asked than there is."""
+    for book in ledgers:
+        if book.free_mib >= 0 or not (book.lines or book.turns):
+            continue
+        rows = [(line.service, f"{line.service} {line.what}", line.mib) for line in book.lines]
+        rows += [
+            (what(max(t.each, key=lambda e: sum(x.mib for x in e))), f"turns of {t.name}", t.mib) for t in book.turns
+        ]
+        room = f"{book.capacity_mib - book.reserve_mib} MiB on {book.name}"
+        says = f"{max(rows, key=lambda r: r[2])[0]} does not fit: {book.used_mib} MiB asked of {room}"
+        detail = " + ".join(f"{text} {mib}" for _, text, mib in rows)
+        reserve = "reserve_ram_mib" if book.device == "ram" else "reserve_vram_mib"
+        fix = f"choose a smaller model, a smaller options/context, or a smaller {reserve}"
+        yield _block("PLAN-FIT", f"ledger/{book.device}", f"{says} ({detail})", fix)
+
+
+def _unplaced(placed: Placed) -> Iterable[Finding]:
+    for name, why in placed.unplaced.items():
+        yield _block("PLAN-CARD", f"services/{name}", why, f"set cards = {{'{name}': ONE OF THEM}}, or another role")
+
+
+def _no_card(wanted: Wanted, facts: HostFacts, places: Mapping[str, Place]) -> Iterable[Finding]:
+    required = [s.name for s in wanted.services if s.service.gpu == "required" and not places[s.name].cards]
+    have = slots(facts)
+    if wanted.role == "dual_gpu" and len(have) == 1:
+        what = f"the role dual_gpu needs two cards, this host has one: {have[0].name} {have[0].id}"
+        yield _block("GPU-FEW", "gpus", what, "put the host in the group single_gpu")
+    if wanted.role == "cpu" and not required:
+        return
+    if not required and any(p.cards for p in places.values()):
+        return
+    if have:
+        what = "; ".join(f"{s.id} {s.name} ({s.card.gfx_target or s.card.vendor})" for s in have)
+        fix = "add an image for it to the service, or put the host in the group cpu"
+        yield _block("GPU-NO-IMAGE", "gpus", f"no service has an image for {what}", fix)
+    else:
+        what = f"no usable GPU for the role {wanted.role}: {_states(facts) or 'no GPU on this host'}"
+        yield _block("GPU-NONE", "gpus", what, "mend the driver, or put the host in the group cpu")
+
+
+def _old_drivers(wanted: Wanted, places: Mapping[str, Place]) -> Iterable[Finding]:
+    """Images that are built with a newer CUDA than the card's driver knows."""
+    for service in wanted.services if wanted.settings.driver != "ignore" else ():
+        need, built = version(service.service.cuda or "")[:1], service.service.cuda
+        for card in places[service.name].cards:
+            have = version(card.cuda_version or "")[:1]
+            if card.vendor == "nvidia" and have and need > have:
+                says = f"its image needs CUDA {built}, driver {card.driver_version} has {card.cuda_version}"
+                fix = f"install driver {FIRST_DRIVER.get(need[0], 'of that version')} or newer, or use an older image"
+                yield _block("GPU-DRIVER-OLD", f"services/{service.name}", says, fix)
+
+
+def _states(facts: HostFacts) -> str:
+    """What is wrong with the host's cards, or what is known of them."""
+    said = {p.card: f"{p.code} ({p.evidence})" for p in facts.gpus.problems}
+    rows = [f"{c.identity or c.vendor} {c.name or c.pci_id}: {said.pop(c.identity, c.why)}" for c in facts.gpus.cards]
+    told = "; ".join(rows)
+    return "; ".join(
+        [told, *(f"{p.code} ({p.evidence})" for p in facts.gpus.problems if p.evidence not in told)]
+    ).strip("; ")

@@ -1,0 +1,68 @@
+"""Names that settings and a stack use for each other's entries: each must be known."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from ..errors import Problem, Refused, choose
+from ..schema import Settings, Stack
+
+ROLES = ("cpu", "single_gpu", "dual_gpu")
+Named = tuple[str, str, Collection[str]]
+
+
+def check(name: str, stack: Stack, settings: Settings, role: str) -> None:
+    """Raises Refused with every name that is not known."""
+    named = (
+        *_in_settings(stack, settings),
+        *_in_tiers(f"stacks/{name}", stack),
+        *_in_services(f"stacks/{name}", stack),
+    )
+    problems = [
+        Problem(f"{where}/{word}", f"the stack {settings.stack} has no such name", choose(word, known))
+        for where, word, known in named
+        if word not in known
+    ]
+    problems += [*_roles(f"stacks/{name}", stack), *_choices(stack, settings, role)]
+    if not problems and not any(not e.roles or role in e.roles for e in stack.services.values()):
+        fix = "add the role to one, or choose another"
+        problems = [Problem(f"stacks/{name}", f"no service of it runs as {role}", fix)]
+    if problems:
+        raise Refused(*problems)
+
+
+def _in_settings(stack: Stack, settings: Settings) -> Iterator[Named]:
+    for setting in ("options", "ports", "cards"):
+        yield from ((f"group_data/{setting}", key, stack.services) for key in getattr(settings, setting))
+    yield from (("group_data/models", key, stack.models) for key in settings.models)
+
+
+def _in_tiers(where: str, stack: Stack) -> Iterator[Named]:
+    for tier, told in stack.tiers.items():
+        here = f"{where}/tiers/{tier}"
+        yield from ((f"{here}/models", key, stack.models) for key in told.models)
+        yield from ((f"{here}/options", key, stack.services) for key in told.options)
+        yield from ((f"{here}/without", key, stack.services) for key in told.without)
+
+
+def _in_services(where: str, stack: Stack) -> Iterator[Named]:
+    for key, entry in stack.services.items():
+        yield from ((f"{where}/services/{key}/modes", mode, stack.modes) for mode in entry.modes)
+
+
+def _roles(where: str, stack: Stack) -> Iterator[Problem]:
+    for key, entry in stack.services.items():
+        for role in entry.roles:
+            if role not in ROLES:
+                yield Problem(f"{where}/services/{key}/roles", f"there is no role '{role}'", choose(role, ROLES))
+
+
+def _choices(stack: Stack, settings: Settings, role: str) -> Iterator[Problem]:
+    """A tier and a mode that the stack does not have."""
+    tier, mode = settings.tier, settings.dual_gpu_mode
+    if tier != "auto" and tier not in stack.tiers:
+        fix = choose(tier, ["auto", *stack.tiers]) if stack.tiers else "leave it out"
+        yield Problem("group_data/tier", f"the stack {settings.stack} has no tier '{tier}'", fix)
+    if mode is not None and role == "dual_gpu" and mode not in stack.modes:
+        fix = choose(mode, stack.modes) if stack.modes else "leave it out"
+        yield Problem("group_data/dual_gpu_mode", f"the stack {settings.stack} has no mode '{mode}'", fix)
