@@ -37,7 +37,12 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     driver = (*(drivers(cards, wanted, facts) if cards else ()), *amd.against(wanted, facts))
     findings = (*driver, *fit, *_context(wanted), *preflight(wanted, facts, fetch, below), *ills)
     settings = wanted.settings
-    services = tuple(resolve(wanted, s, placed, facts) for s in wanted.services)
+    blocked = any(f.severity == "blocks" for f in findings)  # then a service may be without any image for its place
+    services = tuple(
+        resolve(wanted, s, placed, facts)
+        for s in wanted.services
+        if not blocked or places[s.name].accelerator in s.service.image
+    )
     return Plan(
         host=host,
         address=address or host,

@@ -16,11 +16,13 @@ FIRST_DRIVER = {11: 450, 12: 525, 13: 580}
 
 
 def against(wanted: Wanted, facts: HostFacts, placed: Placed) -> tuple[Finding, ...]:
-    """Findings, all of which block."""
+    """Findings of memory, cards and drivers."""
     return (
         *over(placed.ledgers),
         *_unplaced(placed),
-        *_no_card(wanted, facts, placed.places),
+        *(_no_card(wanted, facts, placed.places) if not placed.unplaced else _few(wanted, facts)),
+        *_tight(wanted, facts, placed),
+        *_role(wanted, facts),
         *_old_drivers(wanted, placed.places),
     )
 
@@ -54,9 +56,7 @@ def _unplaced(placed: Placed) -> Iterable[Finding]:
 def _no_card(wanted: Wanted, facts: HostFacts, places: Mapping[str, Place]) -> Iterable[Finding]:
     required = [s.name for s in wanted.services if s.service.gpu == "required" and not places[s.name].cards]
     have = slots(facts)
-    if wanted.role == "dual_gpu" and len(have) == 1:
-        what = f"the role dual_gpu needs two cards, this host has one: {have[0].name} {have[0].id}"
-        yield _block("GPU-FEW", "gpus", what, "put the host in the group single_gpu")
+    yield from _few(wanted, facts)
     if wanted.role == "cpu" and not required:
         return
     if not required and any(p.cards for p in places.values()):
@@ -68,6 +68,33 @@ def _no_card(wanted: Wanted, facts: HostFacts, places: Mapping[str, Place]) -> I
     else:
         what = f"no usable GPU for the role {wanted.role}: {_states(facts) or 'no GPU on this host'}"
         yield _block("GPU-NONE", "gpus", what, "mend the driver, or put the host in the group cpu")
+
+
+def _few(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+    have = slots(facts)
+    if wanted.role == "dual_gpu" and len(have) == 1:
+        what = f"the role dual_gpu needs two cards, this host has one: {have[0].name} {have[0].id}"
+        yield _block("GPU-FEW", "gpus", what, "put the host in the group single_gpu")
+
+
+def _tight(wanted: Wanted, facts: HostFacts, placed: Placed) -> Iterable[Finding]:
+    """Cards that others use more of than a mode bears. What our own containers take is not held against it."""
+    running = {c.service for c in facts.engine.containers if c.project == wanted.stack and c.state == "running"}
+    for number, slot in enumerate(slots(facts)):
+        need, free = wanted.free_mib.get(number, 0), slot.card.vram_free_mib
+        books = [book for book in placed.ledgers if book.device == slot.id]
+        ours = sum(line.mib for book in books for line in book.lines if line.service in running)
+        if free is not None and min(free + ours, slot.mib) < need:
+            says = f"{min(free + ours, slot.mib)} MiB are free on {slot.name}, {wanted.mode} wants {need}"
+            fix = "end what uses it, or choose another dual_gpu_mode"
+            yield Finding(id="PLAN-TIGHT", severity="warns", where=f"gpus/{slot.id}", what=says, fix=fix)
+
+
+def _role(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+    """Cards that nobody uses, where the stack has something for them."""
+    if wanted.role == "single_gpu" and "dual_gpu" in wanted.roles and len(have := slots(facts)) > 1:
+        fix = "put the host in the group dual_gpu, if all may be used"
+        yield Finding(id="PLAN-ROLE", severity="informs", where="gpus", what=f"one of {len(have)} is used", fix=fix)
 
 
 def _old_drivers(wanted: Wanted, places: Mapping[str, Place]) -> Iterable[Finding]:

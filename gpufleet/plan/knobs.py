@@ -49,6 +49,6 @@ def _on(service: WantedService, book: Ledger, greedy: int) -> Memory:
         capacity=book.capacity_mib,
         own=own,
         free=free,
-        others=book.capacity_mib - own - free,
+        others=max(0, book.capacity_mib - own - free),
         share=100 * (own + free // max(1, greedy)) // max(1, book.capacity_mib),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..schema import Line
+from ..schema import Line, Model
 from .ledger import kv_cache_mib, mib
 from .wanted import WantedService, Weights
 
@@ -53,19 +53,26 @@ def need(service: WantedService) -> Need:
 def _lines(service: WantedService, weights: Weights, cards: int) -> Lines:
     """Weights, KV cache and overhead of one model, split over ``cards``: each card has all of the overhead."""
     model, name = weights.model, service.name
-    tokens = int(service.options.get("context", 0))
-    if service.service.slots == "each":
-        tokens *= int(service.options.get("parallel", 1))
-    heads = min(cards, model.architecture.kv_heads) if model.architecture else cards
-    guess = "" if model.architecture else " (estimate: the model's architecture is not declared)"
     split = f", 1/{cards}" if cards > 1 else ""
     return (
         Line(service=name, what=f"weights {model.file}{split}", mib=-(-mib(model.bytes) // cards)),
-        Line(
-            service=name, what=f"KV cache {tokens} tokens{split}{guess}", mib=-(-kv_cache_mib(model, tokens) // heads)
-        ),
+        *_kv_cache(service, model, cards),
         Line(service=name, what="compute buffers and context", mib=service.service.overhead_mib),
     )
+
+
+def _kv_cache(service: WantedService, model: Model, cards: int) -> Lines:
+    """None where a program has no context. A card that has no head of its own repeats another's."""
+    tokens = int(service.options.get("context", 0))
+    if service.service.slots == "each":
+        tokens *= int(service.options.get("parallel", 1))
+    if not tokens:
+        return ()
+    parts = min(cards, model.architecture.kv_heads) if model.architecture else cards
+    guess = "" if model.architecture else " (estimate: the model's architecture is not declared)"
+    split = f", 1/{parts}" if parts > 1 else ""
+    what = f"KV cache {tokens} tokens{split}{guess}"
+    return (Line(service=service.name, what=what, mib=-(-kv_cache_mib(model, tokens) // parts)),)
 
 
 def evicted(service: WantedService, asked: Weights, room_mib: int) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from .access import access
 from .fill import fill
 from .knobs import memory
 from .ledger import MIB, mib
+from .need import evicted
 from .place import Place, Placed
 from .wanted import Wanted, WantedService
 
@@ -35,6 +36,7 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         model=first.name if first else None,
         model_sha256=first.model.sha256 if first else None,
         models=tuple(w.name for w in service.weights),
+        unloads=_unloads(service, names["memory"]),
         image=_mirrored(entry.image[at.accelerator], wanted.settings.mirrors.registry),
         accelerator=at.accelerator,
         devices=tuple(card.identity or "" for card in at.cards),
@@ -54,6 +56,12 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         stop_grace_period=entry.stop_grace_period,
         no_new_privileges=entry.no_new_privileges,
     )
+
+
+def _unloads(service: WantedService, memory: dict[str, int]) -> dict[str, tuple[str, ...]]:
+    room = memory["own"] + memory["free"]
+    found = {w.name: evicted(service, w, room) for w in service.on_demand if memory["cards"]}
+    return {name: gone for name, gone in found.items() if gone}
 
 
 def _mirrored(image: str, registry: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,10 @@ class WantedService:
 
 @dataclass(frozen=True)
 class Wanted:
-    """All a plan needs beside the facts. ``smaller``: what to run instead where this does not fit, the next first."""
+    """All a plan needs beside the facts. ``smaller``: what to run instead where this does not fit, the next first.
+
+    ``free_mib``: by number of a card what its mode should find free; ``roles``: those that some services are only for.
+    """
 
     role: str
     stack: str
@@ -56,6 +59,9 @@ class Wanted:
     services: tuple[WantedService, ...]
     tier: str | None = None
     smaller: tuple[Wanted, ...] = ()
+    mode: str | None = None
+    free_mib: Mapping[int, int] = field(default_factory=dict)
+    roles: tuple[str, ...] = ()
 
     @property
     def models_dir(self) -> str:
@@ -95,11 +101,13 @@ def _tiers(stack: Stack, settings: Settings) -> list[str | None]:
 
 def _wanted(name: str, stack: Stack, tier: str | None, role: str, settings: Settings, catalog: Catalog) -> Wanted:
     stack = _at(stack, tier)
-    mode = settings.dual_gpu_mode or next(iter(stack.modes), None)
+    mode = (settings.dual_gpu_mode or next(iter(stack.modes), None)) if role == "dual_gpu" else None
     names = [key for key, entry in stack.services.items() if _runs(entry, role, mode)]
     services = tuple(_service(name, key, stack, settings, catalog) for key in names)
     _check_order(name, services)
-    return Wanted(role=role, stack=name, settings=settings, services=services, tier=tier)
+    also = tuple(sorted({r for e in stack.services.values() for r in e.roles}))
+    told = stack.modes[mode].free_mib if mode else {}
+    return Wanted(role, name, settings, services, tier, mode=mode, free_mib=told, roles=also)
 
 
 def _at(stack: Stack, tier: str | None) -> Stack:

@@ -9,7 +9,7 @@ from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener
 from .model import Architecture, Model
 from .plan import Access, Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService, Turns
 from .provision import Plumbing, Provision, Source
-from .service import Accelerator, File, Gate, Healthcheck, Secret, Service, Stack, StackService, Tier, Volume
+from .service import Accelerator, File, Gate, Healthcheck, Mode, Secret, Service, Stack, StackService, Tier, Volume
 from .settings import Mirrors, Settings
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Listener",
     "MigDevice",
     "Mirrors",
+    "Mode",
     "Model",
     "Mount",
     "Noun",

@@ -102,13 +102,14 @@ class Access(Noun):
 
 
 class PlannedService(Noun):
-    """A service, resolved for this host."""
+    """A service, resolved for this host. ``unloads``: by model on demand the residents that go for it."""
 
     name: str
     kind: str
     model: str | None = None
     model_sha256: str | None = None
     models: tuple[str, ...] = ()
+    unloads: dict[str, tuple[str, ...]] = {}
     image: str
     accelerator: Accelerator
     devices: tuple[str, ...] = ()

@@ -140,6 +140,12 @@ class Tier(Noun):
     without: list[Name] = []
 
 
+class Mode(Noun):
+    """Services of the role dual_gpu that run together. ``free_mib``: by number of a card what should be free on it."""
+
+    free_mib: dict[int, MiB] = {}
+
+
 class Stack(Noun):
     """One file ``stacks/NAME.yaml``. ``tiers``: the smallest first; ``modes`` of the role dual_gpu: default first."""
 
@@ -147,4 +153,4 @@ class Stack(Noun):
     services: dict[Name, StackService] = Field(min_length=1)
     models: dict[Name, Name] = {}
     tiers: dict[Name, Tier] = {}
-    modes: list[Name] = []
+    modes: dict[Name, Mode] = {}
