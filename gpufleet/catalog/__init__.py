@@ -65,6 +65,7 @@ def gfx_overrides() -> dict[str, dict[str, str]]:
     return dict(_load(OURS / "vendors" / "gfx_overrides.yaml"))
 
 
+@cache
 def distro(id_: str) -> Distro | None:
     """A distribution by the ID of its os-release; None: it is not in the catalog."""
     path = OURS / "distros" / f"{id_}.yaml"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ..schema import Ledger
 from .place import Placed
@@ -29,10 +29,12 @@ class Memory:
 def memory(service: WantedService, wanted: Wanted, placed: Placed) -> dict[str, int]:
     """On the CPU all is 0, but what it holds."""
     at = placed.places[service.name]
+    if not at.cards:
+        return {**vars(Memory()), "residents": len(service.residents)}
     mine = {card.identity for card in at.cards}
     found = [_on(service, book, _greedy(wanted, placed, book)) for book in placed.ledgers if book.device in mine]
-    worst = min(found, key=lambda m: m.free + m.own, default=Memory())
-    return {**asdict(worst), "cards": len(at.cards), "residents": len(service.residents)}
+    worst = min(found, key=lambda m: m.free + m.own)
+    return {**vars(worst), "cards": len(at.cards), "residents": len(service.residents)}
 
 
 def _greedy(wanted: Wanted, placed: Placed, book: Ledger) -> int:
