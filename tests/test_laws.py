@@ -56,8 +56,9 @@ def test_every_host_gets_a_plan_and_the_same_one_again(facts: HostFacts, role: s
 
 @given(facts=HOSTS)
 def test_only_usable_cards_are_planned_with(facts: HostFacts) -> None:
-    mine = {g.identity for g in facts.gpus.cards if g.usable and g.counts == "yes" and g.vram_source == "driver"}
-    unified = {g.identity for g in facts.gpus.cards if g.usable and g.counts == "uma" and g.memory_kind == "unified"}
+    cards = [g for g in facts.gpus.cards if g.usable]
+    mine = {g.identity for g in cards if g.counts == "yes" and g.vram_source == "driver" and g.vram_total_mib}
+    unified = {g.identity for g in cards if g.counts == "uma" and g.memory_kind == "unified"}
     usable = mine or unified
     plan_ = planned(facts, "single_gpu")
     assert {d for s in plan_.services for d in s.devices} <= usable
