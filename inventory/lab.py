@@ -1,4 +1,4 @@
-"""The lab's hosts (`make lab-up`): those with a fake card are single_gpu, the others cpu."""
+"""The lab's hosts (`make lab-up`): those with a fake card are single_gpu, or dual_gpu by name, the others cpu."""
 
 import json
 import os
@@ -19,14 +19,17 @@ _settings = {"models": {"chat": _tiny}, "options": {"llama": {"context": 2048}},
 _ssh = {"ssh_user": "root", "ssh_key": _hosts["ssh_key"], "ssh_known_hosts_file": str(_lab / "known_hosts")}
 
 
-def _is_cpu(host):
-    return re.split("[@+]", host["profile"])[0] == "cpu"  # PROFILE[@SUITE][+ENGINE]
+def _role(name, host):
+    if re.split("[@+]", host["profile"])[0] == "cpu":  # PROFILE[@SUITE][+ENGINE]
+        return "cpu"
+    return "dual_gpu" if name.startswith("dual") else "single_gpu"
 
 
-def _group(is_cpu):
-    hosts = {name: h for name, h in sorted(_hosts["hosts"].items()) if _is_cpu(h) == is_cpu}
+def _group(role):
+    hosts = {name: h for name, h in sorted(_hosts["hosts"].items()) if _role(name, h) == role}
     return [(name, {**_ssh, **_settings, "ssh_hostname": h["address"]}) for name, h in hosts.items()]
 
 
-cpu = _group(True)
-single_gpu = _group(False)
+cpu = _group("cpu")
+single_gpu = _group("single_gpu")
+dual_gpu = _group("dual_gpu")
