@@ -62,7 +62,8 @@ def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
         port = service.publish
         if port is None:
             continue
-        where, fix = f"ports/{service.name}", f"stop it, or set ports = {{'{service.name}': ANOTHER}}"
+        free = _next_free(port, wanted, facts)
+        where, fix = f"ports/{service.name}", f"stop it, or set ports = {{'{service.name}': {free}}}"
         if port in seen:
             yield block("NET-PORT", where, f"port {port} is also published by {seen[port]}", fix)
         seen[port] = service.name
@@ -72,6 +73,12 @@ def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
                 if who:
                     yield block("NET-PORT", where, f"port {port} is taken by {who}", fix)
                 break
+
+
+def _next_free(port: int, wanted: Wanted, facts: HostFacts) -> int | str:
+    """The next port that nobody listens on or is to be given."""
+    taken = {listener.port for listener in facts.listeners} | {s.publish for s in wanted.services}
+    return next((p for p in range(port + 1, min(port + 31, 65536)) if p not in taken), "ANOTHER")
 
 
 def _holder(facts: HostFacts, listener: Listener, ours: tuple[str, str]) -> str | None:
