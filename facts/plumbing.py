@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..schema import Plumbing
+from .locks import held
 from .section import Section
 
 # apt-mark would take 100 ms: a package on hold is wanted as `hold`. A process's start is in its stat, in hundredths of
@@ -16,18 +17,26 @@ from .section import Section
 SCRIPT = r"""
 names='docker.io docker-ce docker-ce-cli docker-cli containerd.io containerd runc docker-compose docker-compose-v2
   docker-compose-plugin docker-doc podman-docker docker podman nvidia-container-toolkit
-  nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1 amd-container-toolkit'
+  nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1 amd-container-toolkit
+  dkms epel-release'
 stale=
 if command -v dpkg-query >/dev/null; then
   dpkg-query -W -f 'package ${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' $names $packages
   for f in "$R"/var/lib/dpkg/updates/[0-9]*; do [ -e "$f" ] && echo "half ${f##*/}"; done
 elif command -v rpm >/dev/null; then
   rpm -q --qf 'package install installed %{NAME} %{VERSION}-%{RELEASE}\n' $names $packages | grep '^package install'
+  # By the name of the kernel it is for: there may be one for each kernel.
+  kernel=$(uname -r)
+  [ -e "$R/usr/src/kernels/$kernel/Makefile" ] && echo "package install installed kernel-devel-$kernel -"
+  for f in dnf/plugins/versionlock.list dnf/versionlock.toml zypp/locks; do
+    awk -v f=$f '{ print "lock " f " " $0 }' "$R/etc/$f"
+  done
 fi
 # The last line may lack its end.
 awk '{ print "daemon " $0 }' "$R/etc/docker/daemon.json"
 for f in $files; do sha256sum "$f" | sed 's/^/digest /'; done
-grep -sHoE 'https?://[^] "]+' "$R"/etc/apt/sources.list "$R"/etc/apt/sources.list.d/* "$R"/etc/yum.repos.d/* |
+e=$R/etc
+grep -sHoE 'https?://[^] "]+' "$e"/apt/sources.list "$e"/apt/sources.list.d/* "$e"/yum.repos.d/* "$e"/zypp/repos.d/* |
   sed 's/^/source /'
 grep -snE '^[[:space:]]*blacklist[[:space:]]+(nvidia|amdgpu)([[:space:]]|$)' "$R"/etc/modprobe.d/*.conf \
   "$R"/lib/modprobe.d/*.conf /dev/null | sed 's/^/kept_out /'
@@ -63,9 +72,13 @@ def parse(lines: list[str]) -> Plumbing:
     digests = (value.split("  ", 1) for key, value in rows if key == "digest" and "  " in value)
     return Plumbing(
         packages=installed,
-        held=tuple(name for want, _, name, _ in found if want == "hold" and name in installed),
+        held=(
+            *(name for want, _, name, _ in found if want == "hold" and name in installed),
+            *held([value for key, value in rows if key == "lock"], installed),
+        ),
         half=(
             *(name for _, status, name, _ in found if status not in ("installed", "not-installed", "config-files")),
+            *_twice([(name, version) for _, _, name, version in found]),
             *(value for key, value in rows if key == "half"),
         ),
         engine=info.get("ServerVersion") or next((installed[n] for n in ENGINES if n in installed), None),
@@ -79,6 +92,16 @@ def parse(lines: list[str]) -> Plumbing:
         snap=("snap", "") in rows,
         socket=("socket", "") in rows,
     )
+
+
+def _twice(found: list[tuple[str, str]]) -> list[str]:
+    """Packages that are there in two versions: an rpm that was interrupted has not come to removing the earlier one.
+
+    >>> _twice([("docker", "1-1"), ("docker", "2-1"), ("dkms", "3-1"), ("dkms", "3-1")])
+    ['docker']
+    """
+    names = [name for name, _ in sorted(set(found))]
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 def _flags(command: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ FILE = CASES / "provision.yaml"
 HOSTS = {
     "debian": "12 13", "ubuntu": "22.04 24.04", "fedora": "43", "rhel": "9.6", "rocky": "9.5", "opensuse-leap": "15.6"
 }  # fmt: skip
+DRIVERS = ("debian 12", "debian 13", "ubuntu 24.04", "fedora 43", "rhel 9.6", "rocky 9.5")
 NAMES = [f"{distro} {release}" for distro, releases in HOSTS.items() for release in releases.split()]
 
 
@@ -43,6 +44,7 @@ def provisioned(name: str, arch: str = "x86_64", host: str = "rtx4090", **settin
         "manager": found.manager,
         "files": {path: content for s in found.sources for path, content in s.files.items()},
         "keys": {s.key_file: f"{s.fingerprint} {s.key_url}" for s in found.sources},
+        **({"first": " ".join(found.first)} if found.first else {}),
         "packages": " ".join(f"{name}={v}" if v else name for name, v in found.packages.items()),
         "hold": " ".join(found.hold),
     }
@@ -53,6 +55,10 @@ def recorded() -> dict[str, Any]:
     own = {n: provisioned(n) for n in NAMES if n not in ("debian 12", "fedora 43", "rhel 9.6", "rocky 9.5")}
     dockers = {f"{n}, Docker's": provisioned(n, engine_from="docker") for n in NAMES if n != "opensuse-leap 15.6"}
     podman = {f"{n}, Podman": provisioned(n, engine="podman") for n in ("debian 13", "fedora 43", "rocky 9.5")}
+    geforce = {
+        f"{n}, NVIDIA's driver": provisioned(n, host="no-driver-epel", engine_from="docker", driver="install")
+        for n in DRIVERS
+    }
     mirror = {"packages": "http://mirror.lan/all/", "keys": {"toolkit": "A" * 40}}
     radeons = {f"{n}, AMD's CDI": provisioned(n, host="w7900", amd_access="cdi") for n in RADEONS}
     drivers = {
@@ -64,6 +70,7 @@ def recorded() -> dict[str, Any]:
         **own,
         **dockers,
         **podman,
+        **geforce,
         "ubuntu 24.04 on arm, mirrored": provisioned("ubuntu 24.04", "aarch64", mirrors=mirror),
         **radeons,
         **drivers,

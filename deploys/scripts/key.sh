@@ -7,7 +7,11 @@ fail() { echo "repositories/$repository: $1" >&2; exit 1; }
 command -v gpg >/dev/null || case $manager in
   apt) apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends gpg >/dev/null ;;
   dnf) dnf -q -y install gnupg2 >/dev/null ;;
-  zypper) zypper -q -n install gpg2 >/dev/null ;;
+  zypper) ZYPP_LOCK_TIMEOUT=300 zypper -q -n install gpg2 >/dev/null ;;
+esac
+[ "$manager" = apt ] || command -v curl >/dev/null || case $manager in
+  dnf) dnf -q -y install curl >/dev/null ;;
+  zypper) ZYPP_LOCK_TIMEOUT=300 zypper -q -n install curl >/dev/null ;;
 esac
 fetch() {
   if command -v curl >/dev/null; then curl -fsSL --max-time 60 -o "$new/key" "$url"
@@ -24,3 +28,5 @@ case $key in
   *) cp "$new/key" "$new/out" ;;
 esac
 install -m 644 "$new/out" "$key.new" && mv "$key.new" "$key"
+# dnf takes it from the repository's file when asked to answer yes; zypper would refuse what rpm does not know.
+[ "$manager" != zypper ] || rpm --import "$key"

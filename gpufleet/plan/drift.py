@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Protocol
 
@@ -82,9 +83,9 @@ def altered_files(files: Mapping[str, str], have: Plumbing) -> tuple[str, ...]:
 
 
 def missing_packages(wanted: Provision, have: Plumbing) -> dict[str, str]:
-    """Packages that are not installed, or in another version than the exact one, or may be upgraded and must not."""
+    """Packages that are not installed, or in another version than the wanted, or may be upgraded and must not."""
     installed = have.packages
-    wrong = {n: v for n, v in wanted.packages.items() if n not in installed or (v and installed[n] != v)}
+    wrong = {n: v for n, v in wanted.packages.items() if not fnmatchcase(installed.get(n, ""), v or "?*")}
     return wrong | {n: wanted.packages[n] for n in wanted.hold if n not in have.held}
 
 

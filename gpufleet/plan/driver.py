@@ -7,6 +7,7 @@ from typing import Literal
 
 from ..catalog import distro, driver_families
 from ..schema import DriverFamily, Finding, Gpu, HostFacts
+from ..schema.distro import Driver
 from .wanted import Wanted
 
 Flavour = Literal["open", "proprietary"]
@@ -35,6 +36,11 @@ def flavour(cards: Sequence[Gpu], branch: int) -> Flavour | None:
     return next(fitting, None)
 
 
+def buildable(told: Driver, facts: HostFacts) -> bool:
+    """Whether what builds the modules is there, or where it comes from."""
+    return not told.needs or not facts.plumbing.packages.keys().isdisjoint(told.needs)
+
+
 def against(cards: Sequence[Gpu], wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     """What speaks against a driver, and what will be done."""
     branch, entry = wanted.settings.driver_branch, distro(facts.system.distro)
@@ -42,6 +48,10 @@ def against(cards: Sequence[Gpu], wanted: Wanted, facts: HostFacts) -> Iterable[
     if entry is None or entry.driver is None:
         fix = "install NVIDIA's driver by hand, then set driver = 'adopt'"
         yield _finding("GPU-DRIVER-INSTALL", f"no driver packages known for {facts.system.distro}", fix)
+    elif not buildable(entry.driver, facts):
+        what = "dkms, which builds the driver's modules, comes from EPEL, which is not there"
+        fix = "enable CRB and install epel-release, or dkms itself, then run again"
+        yield _finding("GPU-DRIVER-INSTALL", what, fix)
     elif flavour(cards, branch) is None:
         newest = min((f.branch for c in cards if (f := family(c)).branch), default=None)
         fix = f"set driver_branch = {newest}" if newest and newest < branch else "take the older ones out"

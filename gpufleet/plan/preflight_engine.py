@@ -17,6 +17,9 @@ COMPOSE_MINIMUM = (2, 22)
 # Before, it cannot read the specifications of CDI devices that NVIDIA's toolkit makes (their schema is 0.7).
 PODMAN_MINIMUM = (5, 1)
 
+# dpkg is finished by our own script; which of two versions of an .rpm shall stay is for its owner to say.
+FINISH = {"dnf": "run `dnf remove --duplicates`", "zypper": "remove the earlier version with `rpm -e`"}
+
 
 def block(id_: str, where: str, what: str, fix: str) -> Finding:
     """A finding that stops this host."""
@@ -83,13 +86,14 @@ def _packages(facts: HostFacts, provision: Provision) -> Iterable[Finding]:
     if not provision.packages:
         return
     if facts.plumbing.half:
-        fix = "nothing to do: `dpkg --configure -a` comes first"
+        fix = FINISH.get(provision.manager or "", "nothing to do: `dpkg --configure -a` comes first")
         what = f"half-installed: {', '.join(facts.plumbing.half)}"
         yield Finding(id="HOST-PACKAGES", severity="warns", where="host", what=what, fix=fix)
     entry = distro(facts.system.distro)
     others = [p for p in (entry.conflicts if entry else ()) if p in facts.plumbing.packages]
     if others and "docker-ce" in provision.packages:
-        fix = f"`apt-get remove {' '.join(others)}` (keeps /var/lib/docker), or set engine_from = 'distro'"
+        command = {"dnf": "dnf", "zypper": "zypper"}.get(provision.manager or "", "apt-get")
+        fix = f"`{command} remove {' '.join(others)}` (keeps /var/lib/docker), or set engine_from = 'distro'"
         yield block("ENG-CONFLICT", "engine", f"{', '.join(others)} cannot be beside docker-ce", fix)
 
 

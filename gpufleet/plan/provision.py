@@ -10,13 +10,14 @@ from ..schema import Distro, Gpu, HostFacts, Plumbing, Provision, Source
 from ..schema.distro import Release, Vendor
 from . import amd
 from .daemon import merged
-from .driver import PENDING, driverless, flavour, kept_out
+from .driver import PENDING, buildable, driverless, flavour, kept_out
 from .fill import fill
 from .versions import CDI_ITSELF, CDI_SWITCH, version
 from .wanted import Wanted
 
 UNITS = {"docker": "docker", "podman": "podman.socket"}  # what must run for Docker's CLI to be answered
 SWITCH: Mapping[str, Any] = {"features": {"cdi": True}}
+DRIVERS = ("nvidia-", "kmod-nvidia-", "amdgpu-")  # how the names of what must not be upgraded begin
 RUNTIME: Mapping[str, Any] = {"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}
 
 
@@ -39,8 +40,8 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
         manager=entry.package_manager if entry else None,
         sources=tuple(_source(wanted, facts, entry, v) for v, used in vendors.items() if used) if entry else (),
         first=first,
-        packages={**dict.fromkeys((*engine, *drivers), ""), **toolkit, **amd_toolkit},
-        hold=(*toolkit, *amd_toolkit, *(name for name in drivers if name.startswith(("nvidia-", "amdgpu-")))),
+        packages={**dict.fromkeys(engine, ""), **driver, **dict.fromkeys(amd_driver, ""), **toolkit, **amd_toolkit},
+        hold=(*toolkit, *amd_toolkit, *(name for name in drivers if name.startswith(DRIVERS))),
         route=route(facts) if ids else None,
         cards=ids,
         amd_cards=radeons,
@@ -50,22 +51,20 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
     )
 
 
-def driver_packages(wanted: Wanted, facts: HostFacts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def driver_packages(wanted: Wanted, facts: HostFacts) -> tuple[tuple[str, ...], dict[str, str]]:
     """What keeps the driver's branch, and the driver; none where there is one, or none that would do."""
     entry, branch = distro(facts.system.distro), wanted.settings.driver_branch
     cards = driverless(wanted, facts)
     kind = flavour(cards, branch) if cards else None
-    if (
-        not (entry and entry.driver and kind and release_of(facts))
-        or facts.system.secure_boot
-        or kept_out(facts, "nvidia")
-    ):
-        return (), ()
-    told = entry.driver
-    names = {"branch": branch, "kernel": facts.system.kernel}
+    told = entry.driver if entry else None
+    against = facts.system.secure_boot or kept_out(facts, "nvidia")
+    if not (told and kind and release_of(facts) and buildable(told, facts)) or against:
+        return (), {}
+    names = {"branch": branch, "kernel": facts.system.kernel, "flavour": kind}
     where = f"distros/{facts.system.distro}/driver"
     packages = (*told.headers, *(told.open if kind == "open" else told.proprietary))
-    return tuple(fill(p, names, where) for p in told.first), tuple(fill(p, names, where) for p in packages)
+    pairs = (fill(p, names, where).partition("=") for p in packages)
+    return tuple(fill(p, names, where) for p in told.first), {name: version for name, _, version in pairs}
 
 
 def route(facts: HostFacts) -> Literal["cdi", "hook"]:

@@ -61,9 +61,11 @@ class Release(Noun):
 class Driver(Noun):
     """Packages of NVIDIA's driver: ``first`` keeps the branch, ``headers`` are the running kernel's, then a flavour's.
 
-    All may use ``{{ branch }}`` and ``{{ kernel }}``.
+    All may use ``{{ branch }}``, ``{{ kernel }}`` and ``{{ flavour }}``, and be NAME=VERSION with wildcards. ``first``
+    are packages for apt, streams of modules for dnf. ``needs``: one of these must have been installed before.
     """
 
+    needs: list[str] = []
     first: list[str] = []
     headers: list[str] = []
     open: list[str] = Field(min_length=1)

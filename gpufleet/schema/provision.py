@@ -28,9 +28,10 @@ class Source(Noun):
 
 
 class Provision(Noun):
-    """``first``: packages that decide on the versions of the others.
+    """``first``: what decides on the versions of the others: packages for apt, streams of modules for dnf.
 
-    ``packages`` by name, with the exact version or an empty one; ``hold``: those that no upgrade may touch.
+    ``packages`` by name, with the version (wildcards in it) or an empty one; ``hold``: those that no upgrade
+    may touch.
     ``pending``: why nothing of the stack can be done before the host was rebooted, which ``reboot`` and
     ``reboot_window`` allow.
     ``cards``: NVIDIA's, by identity, that containers shall reach by ``route``: ``cdi``, or the runtime ``hook`` of old

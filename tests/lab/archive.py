@@ -78,8 +78,16 @@ def _release(folder: Path, fields: Mapping[str, str]) -> None:
         digest = hashlib.sha256(index.read_bytes()).hexdigest()
         lines.append(f" {digest} {index.stat().st_size} {index.relative_to(folder)}")
     (folder / "Release").write_text("\n".join(lines) + "\n")
+    _sign("--clearsign", folder / "Release", folder / "InRelease")
+    _sign("--detach-sign", folder / "Release", folder / "Release.gpg")
+
+
+def detached(file: Path) -> None:
+    """Sign ``file`` as repositories of .rpm are: in FILE.asc beside it."""
+    _sign("--detach-sign", file, file.with_name(f"{file.name}.asc"))
+
+
+def _sign(how: str, file: Path, target: Path) -> None:
     home = key() / "home"
-    gpg = ("gpg", "--homedir", home, "--batch", "--quiet", "--yes", "--armor")
-    run(*gpg, "--output", folder / "InRelease", "--clearsign", folder / "Release")
-    run(*gpg, "--output", folder / "Release.gpg", "--detach-sign", folder / "Release")
+    run("gpg", "--homedir", home, "--batch", "--quiet", "--yes", "--armor", "--output", target, how, file)
     _end_agent(home)

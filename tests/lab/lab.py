@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import net, nspawn, programs, services, vendors
+from . import net, nspawn, programs, rpm_hosts, services, vendors
 from .images import push
 from .paths import GATEWAY, HOME, RUN
 from .seed import ADDRESS as SEED_ADDRESS
@@ -66,7 +66,9 @@ class Lab:
 
     def _boot(self, name: str, host: HostInfo, seeded: bool) -> None:
         docker = nspawn.folder(name) / "docker"
-        if seeded and host.spec.engine == "docker" and not (docker / "overlay2").exists():
+        # Hosts with another package manager will have an engine, and its store is theirs from the beginning.
+        planted = host.spec.engine == "docker" or host.spec.suite in rpm_hosts.BASE
+        if seeded and planted and not (docker / "overlay2").exists():
             docker.mkdir(parents=True, exist_ok=True)
             plant(docker)
         nspawn.boot(name, host.address, host.spec)

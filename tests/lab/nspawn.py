@@ -9,7 +9,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from . import engines, hardware, net, programs
+from . import engines, hardware, net, programs, rpm_hosts
 from .paths import FILES, GATEWAY, RUN
 from .services import NAMES, certificates
 from .shell import mounted, run, until
@@ -46,7 +46,7 @@ def boot(name: str, address: str, spec: Spec) -> None:
 
 def _environment(spec: Spec) -> dict[str, str]:
     """Its systemd no longer knows control groups of version 1, which this machine has."""
-    return {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"} if spec.suite == "sid" else {}
+    return {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"} if "sid" in (spec.suite, rpm_hosts.BASE.get(spec.suite)) else {}
 
 
 def _furnish(root: Path, name: str, spec: Spec) -> None:
@@ -65,6 +65,8 @@ def _furnish(root: Path, name: str, spec: Spec) -> None:
     # The real dkms of Debian's would compile.
     prefer = "Package: dkms\nPin: version *+lab1\nPin-Priority: 1000\n"
     (root / "etc/apt/preferences.d/lab").write_text(prefer)
+    if spec.suite in rpm_hosts.BASE:
+        rpm_hosts.furnish(root, spec.suite)
     cards = [] if spec.profile == "cpu" else hardware.install(spec.profile, root)
     engines.configure(spec, root, cards)
 

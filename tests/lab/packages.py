@@ -26,14 +26,21 @@ class Package:
 
     def build(self, work: Path, target: Path) -> None:
         """Write ``target``/NAME_VERSION_ARCHITECTURE.deb; a file's name has no epoch."""
+        target.mkdir(parents=True, exist_ok=True)
+        run("dpkg-deb", "--root-owner-group", "-Zzstd", "-z1", "--build", self.lay(work), target)
+
+    def lay(self, work: Path, without: str = "/") -> Path:
+        """Its files, in a folder of their own; none of the folder ``without``."""
         tree = work / f"{self.name}-{self.version}"
+        tree.mkdir(parents=True, exist_ok=True)
         values = {"NAME": self.name, "VERSION": self.version, "UPSTREAM": upstream(self.version), **self.values}
-        _copy(FILES / "vendors" / (self.folder or self.name), tree, values)
+        source = FILES / "vendors" / (self.folder or self.name)
+        for path in sorted(p for p in source.rglob("*") if p.is_file() and without not in p.relative_to(source).parts):
+            _copy(path, tree / filled(str(path.relative_to(source)), values), values)
         for place, program in self.programs.items():
             (tree / place).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(program, tree / place)
-        target.mkdir(parents=True, exist_ok=True)
-        run("dpkg-deb", "--root-owner-group", "-Zzstd", "-z1", "--build", tree, target)
+        return tree
 
 
 def upstream(version: str) -> str:
@@ -41,15 +48,14 @@ def upstream(version: str) -> str:
     return re.sub(r"^\d+:|[+~-].*", "", version)
 
 
-def _copy(source: Path, target: Path, values: Mapping[str, str]) -> None:
-    for path in sorted(p for p in source.rglob("*") if p.is_file()):
-        new = target / _filled(str(path.relative_to(source)), values)
-        new.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(_filled(path.read_text(), values))
-        new.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+def _copy(path: Path, new: Path, values: Mapping[str, str]) -> None:
+    new.parent.mkdir(parents=True, exist_ok=True)
+    new.write_text(filled(path.read_text(), values))
+    new.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
 
 
-def _filled(text: str, values: Mapping[str, str]) -> str:
+def filled(text: str, values: Mapping[str, str]) -> str:
+    """``text`` with the values between at signs."""
     return re.sub(r"@([A-Z]+)@", lambda m: values[m[1]], text)
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from . import rpm_hosts
 from .paths import PROFILES
 from .shell import LabError
 
-SUITES = ("trixie", "bookworm", "sid")
+SUITES = ("trixie", "bookworm", "sid", *rpm_hosts.BASE)
 ENGINES = ("docker", "none", "podman")
 FORM = re.compile(r"(?P<profile>[^@+]+)(?:@(?P<suite>[^@+]+))?(?:\+(?P<engine>[^@+]+))?")
 
 
 @dataclass(frozen=True)
 class Spec:
-    """The cards (`cpu`: none), Debian's release, and the container engine that is there from the beginning."""
+    """The cards (`cpu`: none), Debian's release or another distribution, and the engine it has from the beginning."""
 
     profile: str = "cpu"
     suite: str = SUITES[0]
@@ -43,4 +44,6 @@ def read(text: str) -> Spec:
             raise LabError(f"no {what} '{word}'; use one of: {', '.join(have)}")
     if spec.engine == "podman" and spec.suite != "trixie":
         raise LabError(f"'{text}': podman is for trixie only")
+    if spec.engine != "none" and spec.suite in rpm_hosts.BASE:
+        raise LabError(f"'{text}': {spec.suite} is for +none only")
     return spec

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from . import rpm_hosts
 from .paths import FILES, GATEWAY
 from .shell import cached, run
 from .wheels import compose
 
 MACHINE_PACKAGES = (
     "mmdebstrap systemd-container iproute2 openssh-client openssl pigz busybox debian-archive-keyring ca-certificates "
-    "gnupg"
+    "gnupg rpm createrepo-c"
 )
 HOST_PACKAGES = (
     "systemd,systemd-sysv,dbus,openssh-server,docker.io,docker-cli,docker-compose,iptables,iproute2,procps,"
@@ -45,16 +46,21 @@ def _installed(package: str) -> bool:
 
 
 def host_tree(suite: str = "trixie", engine: str = "docker") -> Path:
-    """Debian with sshd and a container engine."""
+    """Debian with sshd and a container engine, or with another package manager."""
+    if suite in rpm_hosts.BASE:
+        suite, engine = rpm_hosts.BASE[suite], "rpm"
     files = sorted(p for p in (FILES / "host").rglob("*") if p.is_file())
     packages = _host_packages(suite, engine)
     recipe = packages + "".join(f"{p.relative_to(FILES)} {p.stat().st_mode}\n{p.read_text()}" for p in files)
+    recipe += rpm_hosts.recipe() if engine == "rpm" else ""
     name = "host" if (suite, engine) == ("trixie", "docker") else f"host-{suite}-{engine}"
     return cached(name, recipe, lambda folder: _make_host(folder / "root", suite, engine)) / "root"
 
 
 def _host_packages(suite: str, engine: str) -> str:
     with_docker = BOOKWORM_PACKAGES if suite == "bookworm" else HOST_PACKAGES
+    if engine == "rpm":
+        return rpm_hosts.packages(suite)
     return {"docker": with_docker, "podman": PODMAN_PACKAGES, "none": BARE_PACKAGES}[engine]
 
 
@@ -72,6 +78,8 @@ def _make_host(root: Path, suite: str, engine: str) -> None:
     # Nothing answers there: look-ups fail at once instead of after a minute.
     (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
     (root / "etc/machine-id").write_text("")
+    if engine == "rpm":
+        rpm_hosts.make(root)
 
 
 def image_tree() -> Path:

@@ -1,4 +1,6 @@
-"""A mirror of the vendors' apt repositories: their paths, names, versions and units, signed by the lab's own key.
+"""A mirror of the vendors' repositories: their paths, names, versions and units, signed by the lab's own key.
+
+Those of .deb are here, those of .rpm in rpm_vendors.
 
 Real are Docker's programs, which Debian built. Everything of NVIDIA and AMD is a stand-in, and says so.
 """
@@ -11,7 +13,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import archive
+from . import archive, rpm_vendors
 from .packages import Debian, Package, debian
 from .paths import FILES, GATEWAY, MIRROR, RUN
 from .shell import cached
@@ -54,7 +56,8 @@ def publish() -> dict[str, str]:
 def mirror() -> Path:
     """The folder with one folder a vendor's host."""
     files = sorted(p for p in (FILES / "vendors").rglob("*") if p.is_file())
-    sources = [*files, *(Path(__file__).parent / f"{name}.py" for name in ("vendors", "packages", "archive"))]
+    modules = ("vendors", "packages", "archive", "rpm_vendors", "rpms")
+    sources = [*files, FILES / "rpms.yaml", *(Path(__file__).parent / f"{name}.py" for name in modules)]
     told = "".join(f"{p.name} {p.stat().st_mode}\n{p.read_text()}" for p in sources)
     return cached("mirror", f"{told} {COMPOSE} {os.uname().release} {archive.key()}", _make) / "root"
 
@@ -66,6 +69,7 @@ def _make(folder: Path) -> None:
     for release in CUDA:
         _cuda(root / "developer.download.nvidia.com/compute/cuda/repos" / release / "x86_64", release, work)
     _radeon(root / "repo.radeon.com", work)
+    rpm_vendors.make(root, work / "rpms")
     shutil.rmtree(work)
 
 
