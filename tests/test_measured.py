@@ -24,7 +24,7 @@ LLAMA: dict[str, dict[str, Any]] = MEASURED["llama"]
 VLLM: dict[str, dict[str, Any]] = MEASURED["vllm"]
 # In parts of what was measured. One number for all: a measurement outside of it is a finding, not an exception.
 COMPUTE_OFF = 0.35
-COMPUTE_OFF_USUALLY = 0.03
+COMPUTE_OFF_USUALLY = 0.01
 TOTAL_OFF = 0.05
 # vLLM's pool is as large as its poorest card allows, and the log may be another card's.
 POOL_OFF = 0.02

@@ -48,6 +48,10 @@ def llama_kv(
     The slots share the tokens: with ``--parallel`` each has its part of them, with ``--kv-unified`` all have one cache.
     A windowed layer keeps its window and one batch, for each slot (src/llama-kv-cache-iswa.cpp); the windows of
     a unified cache lie together.
+
+    >>> gpt_oss_20b = Architecture(layers=24, kv_heads=8, head_dim=64, context=131072, window=128, full_layers=12)
+    >>> [llama_kv(gpt_oss_20b, 131072, slots=4, unified=unified) // 2**20 for unified in (True, False)]
+    [3096, 3144]
     """
     a = architecture
     streams = 1 if unified else slots
