@@ -13,7 +13,7 @@ import yaml
 from gpufleet.catalog import Catalog, findings
 from gpufleet.plan import want
 from gpufleet.schema import Model, Noun, Service, Settings, Stack, StackService
-from gpufleet.schema.model import Architecture
+from gpufleet.schema.model import Architecture, Shape
 from gpufleet.schema.service import File, Gate, Healthcheck, Secret, Volume
 from gpufleet.schema.settings import Mirrors
 
@@ -24,7 +24,7 @@ PARTS: list[tuple[str, list[type[Noun]]]] = [
     ("Settings", [Settings, Mirrors]),
     ("Stacks", [Stack, StackService]),
     ("Services", [Service, Volume, File, Healthcheck, Gate, Secret]),
-    ("Models", [Model, Architecture]),
+    ("Models", [Model, Architecture, Shape]),
 ]
 
 

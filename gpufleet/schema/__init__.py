@@ -6,7 +6,7 @@ from .finding import Finding, FindingKind
 from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
-from .model import Architecture, Model
+from .model import Architecture, Model, Shape
 from .plan import Access, Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService, Turns
 from .provision import Plumbing, Provision, Source
 from .service import Accelerator, File, Gate, Healthcheck, Mode, Secret, Service, Stack, StackService, Tier, Volume
@@ -54,6 +54,7 @@ __all__ = [
     "Secret",
     "Service",
     "Settings",
+    "Shape",
     "Source",
     "Stack",
     "StackService",

@@ -9,6 +9,18 @@ from pydantic import Field, StringConstraints, model_validator
 from .base import Bytes, Noun, Sha256
 
 
+class Shape(Noun):
+    """The numbers llama.cpp's compute buffer is made of."""
+
+    embedding: int = Field(ge=1, le=1_000_000, description="width of a token between layers")
+    heads: int = Field(ge=1, le=10_000, description="attention heads")
+    feed_forward: int = Field(
+        ge=1, le=10_000_000, description="width of the feed-forward layer; of experts: of one, times `experts`"
+    )
+    vocabulary: int = Field(ge=1, le=10_000_000)
+    experts: int = Field(default=0, ge=0, le=10_000, description="experts that one token uses")
+
+
 class Architecture(Noun):
     """The numbers a KV cache is made of."""
 
@@ -16,6 +28,25 @@ class Architecture(Noun):
     kv_heads: int = Field(ge=1, le=1000)
     head_dim: int = Field(ge=1, le=10000)
     context: int = Field(ge=1, le=100_000_000, description="longest context the model was made for, tokens")
+    value_dim: int | None = Field(
+        default=None, ge=1, le=10000, description="head dimension of V; `head_dim` if not given"
+    )
+    latent: int | None = Field(
+        default=None, ge=1, le=100_000, description="MLA: values that a layer keeps of a token, instead of K and V"
+    )
+    window: int | None = Field(
+        default=None, ge=1, le=100_000_000, description="tokens that a windowed layer looks back"
+    )
+    full_layers: int | None = Field(default=None, ge=0, le=1000, description="layers without a window")
+    shape: Shape | None = None
+
+    @model_validator(mode="after")
+    def _window_and_layers(self) -> Self:
+        if (self.window is None) != (self.full_layers is None):
+            raise ValueError("give `window` together with `full_layers`, or neither")
+        if (self.full_layers or 0) > self.layers:
+            raise ValueError("`full_layers` is part of `layers`")
+        return self
 
 
 class Model(Noun):
