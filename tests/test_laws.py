@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from gpufleet.errors import Refused
 from gpufleet.plan import plan, want
 from gpufleet.plan.drift import drift
-from gpufleet.plan.ledger import kv_cache_mib, mib
 from gpufleet.render import render
-from gpufleet.schema import Architecture, Container, Engine, Gpu, Gpus, HostFacts, HostState, Model, Settings, System
+from gpufleet.schema import Container, Engine, Gpu, Gpus, HostFacts, HostState, Settings, System
 from tests.conftest import planned, wanted
 
 MIB = st.integers(0, 200_000)
@@ -77,14 +76,6 @@ def test_any_settings_are_read_or_refused_in_lines(data: dict[str, Any]) -> None
         lines = [str(p) for p in refused.problems]
         assert lines
         assert all(line.count("\n") == 0 and ": " in line and "; " in line for line in lines)
-
-
-@given(tokens=st.integers(1, 10**7), layers=st.integers(1, 200), heads=st.integers(1, 128))
-def test_kv_cache_grows_with_tokens(tokens: int, layers: int, heads: int) -> None:
-    architecture = Architecture(layers=layers, kv_heads=heads, head_dim=128, context=10**7)
-    model = Model(file="a", url="http://a/a", bytes=1, sha256="0" * 64, architecture=architecture)
-    assert kv_cache_mib(model, tokens) <= kv_cache_mib(model, tokens + 1)
-    assert kv_cache_mib(model, tokens) == mib(4 * layers * heads * 128 * tokens)
 
 
 @given(

@@ -54,8 +54,9 @@ def test_a_target_is_overridden_only_by_its_family(hosts: dict[str, HostFacts]) 
 
 def test_a_smaller_context_asks_for_less(hosts: dict[str, HostFacts]) -> None:
     big, small = (
-        planned(hosts["rtx4090"], "single_gpu", {"options": {"llama": {"context": c}}}).ledgers[0].used_mib
+        next(line.mib for line in book.lines if line.what.startswith("KV cache"))
         for c in (8192, 4096)
+        for book in planned(hosts["rtx4090"], "single_gpu", {"options": {"llama": {"context": c}}}).ledgers[:1]
     )
     # Qwen2.5 1.5B: 28 layers x 2 KV heads x 128 x 2 (K and V) x 2 bytes = 28 KiB a token.
     assert big - small == 4096 * 28 // 1024

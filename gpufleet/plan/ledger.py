@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..schema import Ledger, Line, Model
+from ..schema import Ledger, Line
 
 MIB = 1 << 20
-# llama.cpp and vLLM keep K and V as 16-bit floats unless told otherwise.
-KV_BYTES = 2
 
 
 def mib(size: int) -> int:
@@ -18,17 +16,6 @@ def mib(size: int) -> int:
     (1, 1)
     """
     return -(-size // MIB)
-
-
-def kv_cache_mib(model: Model, tokens: int) -> int:
-    """MiB of KV cache for ``tokens`` in all slots together: K and V, per layer, KV head and head dimension.
-
-    A model of unknown architecture is charged a quarter of its weights: an estimate, and marked as one.
-    """
-    a = model.architecture
-    if a is None:
-        return mib(model.bytes) // 4
-    return mib(2 * a.layers * a.kv_heads * a.head_dim * KV_BYTES * tokens)
 
 
 def what(lines: Sequence[Line]) -> str:

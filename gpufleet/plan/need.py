@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..schema import Line, Model
-from .ledger import kv_cache_mib, mib
+from .kv import CUDA_CONTEXT_MIB, llama_compute, llama_kv, vllm_kv
+from .ledger import mib
 from .wanted import WantedService, Weights
 
 Lines = tuple[Line, ...]
@@ -51,28 +52,42 @@ def need(service: WantedService) -> Need:
 
 
 def _lines(service: WantedService, weights: Weights, cards: int) -> Lines:
-    """Weights, KV cache and overhead of one model, split over ``cards``: each card has all of the overhead."""
+    """Weights, KV cache and what computing takes of one model, on each of ``cards`` cards."""
     model, name = weights.model, service.name
     split = f", 1/{cards}" if cards > 1 else ""
     return (
         Line(service=name, what=f"weights {model.file}{split}", mib=-(-mib(model.bytes) // cards)),
         *_kv_cache(service, model, cards),
-        Line(service=name, what="compute buffers and context", mib=service.service.overhead_mib),
+        Line(service=name, what="compute buffers and context", mib=_compute_mib(service, model)),
     )
 
 
 def _kv_cache(service: WantedService, model: Model, cards: int) -> Lines:
-    """None where a program has no context. A card that has no head of its own repeats another's."""
-    tokens = int(service.options.get("context", 0))
-    if service.service.slots == "each":
-        tokens *= int(service.options.get("parallel", 1))
-    if not tokens:
+    """None where a program has no context."""
+    context, slots = (int(service.options.get(name, default)) for name, default in (("context", 0), ("parallel", 1)))
+    tokens = context * slots if service.service.slots == "each" else context
+    if not context:
         return ()
-    parts = min(cards, model.architecture.kv_heads) if model.architecture else cards
-    guess = "" if model.architecture else " (estimate: the model's architecture is not declared)"
-    split = f", 1/{parts}" if parts > 1 else ""
-    what = f"KV cache {tokens} tokens{split}{guess}"
-    return (Line(service=service.name, what=what, mib=-(-kv_cache_mib(model, tokens) // parts)),)
+    if model.architecture is None:
+        guess = " (estimate: the model's architecture is not declared)"
+        size = model.bytes // 4 // cards
+    elif service.service.slots == "pool":
+        guess, size = "", vllm_kv(model.architecture, tokens, cards=cards)
+    else:
+        # Layers, not heads, are dealt out to cards.
+        guess, size = "", llama_kv(model.architecture, tokens, slots=slots) // cards
+    split = f", 1/{cards}" if cards > 1 else ""
+    return (Line(service=service.name, what=f"KV cache {tokens} tokens{split}{guess}", mib=mib(size)),)
+
+
+def _compute_mib(service: WantedService, model: Model) -> int:
+    """By the rule where one is known for program and model; else what the catalog says of the program."""
+    context, slots = (int(service.options.get(name, default)) for name, default in (("context", 0), ("parallel", 1)))
+    if service.service.slots == "pool" or not context or model.architecture is None:
+        return service.service.overhead_mib
+    tokens = context * slots if service.service.slots == "each" else context
+    computed = llama_compute(model.architecture, tokens, slots=slots, outputs=slots)
+    return service.service.overhead_mib if computed is None else CUDA_CONTEXT_MIB + mib(computed)
 
 
 def evicted(service: WantedService, asked: Weights, room_mib: int) -> tuple[str, ...]:

@@ -91,8 +91,10 @@ class Service(Noun):
         "none", description="one: it is started with it; many: it loads them by itself, and unloads some for others"
     )
     takes_all: bool = Field(False, description="takes all the memory it may have at its start (`memory.share`)")
-    slots: Literal["share", "each"] = Field(
-        "share", description="whether the slots of options/parallel share options/context, or each has all of it"
+    slots: Literal["share", "each", "pool"] = Field(
+        "share",
+        description="the slots of options/parallel share options/context (llama.cpp), or each has all of it (Ollama), "
+        "or any number take from a pool (vLLM)",
     )
     overhead_mib: MiB = Field(
         0, description="what the program takes beside weights and KV cache, MiB of VRAM (or RAM on cpu)"
