@@ -33,5 +33,7 @@ def installed(target: Target, state: HostState) -> Commands:
     hold = " ".join(name for name in packages if name in wanted.hold)
     install = script(str(wanted.manager), first=" ".join(wanted.first), packages=names, hold=hold)
     upgrade = TOOLKIT in packages and TOOLKIT in state.plumbing.packages
-    yield script("keep", paths=f"/etc/cdi {PATH}", then=install) if upgrade else install
+    install = script("keep", paths=f"/etc/cdi {PATH}", then=install) if upgrade else install
+    fresh = [f for s in sources for f in (*s.files, s.key_file) if f not in state.plumbing.digests]
+    yield script("undo", fresh=" ".join(fresh), then=install) if fresh else install
     yield script("start", unit=UNITS[wanted.engine])

@@ -45,6 +45,16 @@ def test_a_key_that_is_not_the_vendors_is_refused(fleet: Fleet) -> None:
     assert left.stdout == ""
 
 
+def test_a_version_that_there_is_not_leaves_the_host_as_it_was(fleet: Fleet) -> None:
+    left = "ls /etc/apt/sources.list.d /usr/share/keyrings; dpkg-query -W nvidia-container-toolkit 2>&1"
+    before = fleet.lab.run(BARE, left, check=False).stdout
+    run = fleet.converge("--limit", BARE, *mirror(), "--data", "toolkit_version=1.99.0-1")
+    assert run.code != 0
+    assert "packages: cannot install " in run.output
+    assert "Version '1.99.0-1' for 'nvidia-container-toolkit' was not found" in run.output
+    assert fleet.lab.run(BARE, left, check=False).stdout == before
+
+
 def test_a_bare_host_gets_engine_and_toolkit(fleet: Fleet) -> None:
     """Docker of the distribution, NVIDIA's toolkit held at its version, the user's keys of daemon.json kept."""
     converged(fleet, BARE)
