@@ -17,8 +17,8 @@ from gpufleet.deploys.script import script
 from gpufleet.errors import Refused
 from gpufleet.plan.daemon import merged
 from gpufleet.plan.drift import missing_packages, missing_sources
-from gpufleet.plan.provision import daemon, loaded
-from gpufleet.schema import HostFacts, Plumbing, Provision, read
+from gpufleet.plan.provision import daemon, loaded, route
+from gpufleet.schema import Engine, HostFacts, Plumbing, Provision, read
 from tests.conftest import CASES, cases, planned
 
 FILE = CASES / "provision.yaml"
@@ -96,6 +96,16 @@ def test_what_is_there_is_not_missing(hosts: dict[str, HostFacts]) -> None:
     assert missing_packages(wanted, other) == {"libnvidia-container1": "1.20.0-1"}
     assert missing_packages(wanted, Plumbing(packages=wanted.packages)) == wanted.packages, "nothing holds them"
     assert missing_sources(wanted, Plumbing()) == wanted.sources
+
+
+@pytest.mark.parametrize(
+    ("version", "devices", "way"),
+    [("20.10.24", (), "hook"), ("26.0.2", (), "hook"), ("26.0.2", ("nvidia.com/gpu=0",), "cdi"), ("26.1.0", (), "cdi")],
+)
+def test_an_engine_that_cannot_read_a_new_specification_gets_the_hook(
+    version: str, devices: tuple[str, ...], way: str
+) -> None:
+    assert route(HostFacts(engine=Engine(version=version, reachable=True, cdi_devices=devices))) == way
 
 
 CARDS: dict[str, dict[str, Any]] = {

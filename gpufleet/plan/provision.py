@@ -12,7 +12,7 @@ from . import amd
 from .daemon import merged
 from .driver import PENDING, buildable, driverless, flavour, kept_out
 from .fill import fill
-from .versions import CDI_ITSELF, CDI_SWITCH, version
+from .versions import CDI_ITSELF, CDI_SCHEMA, CDI_SWITCH, version
 from .wanted import Wanted
 
 UNITS = {"docker": "docker", "podman": "podman.socket"}  # what must run for Docker's CLI to be answered
@@ -72,7 +72,7 @@ def route(facts: HostFacts) -> Literal["cdi", "hook"]:
     if facts.engine.name == "podman":
         return "cdi"
     number = version(facts.engine.version or "")
-    old = bool(number) and number < CDI_SWITCH
+    old = bool(number) and number < CDI_SCHEMA
     return "hook" if not nvidia_devices(facts) and (old or "nvidia" in facts.engine.runtimes) else "cdi"
 
 
