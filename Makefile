@@ -30,7 +30,8 @@ check: setup  ## the gate: ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache | tail -n 4
 
-bench: setup  ## speed of a run with nothing to do, as a ratio
+bench: setup  ## speed of planning and of a run with nothing to do, as ratios
+	@$(BIN)/python -m bench.planning
 	@$(BIN)/python -m bench.noop
 
 lab-up: setup  ## boot hosts: make lab-up HOSTS=3

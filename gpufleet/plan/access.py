@@ -12,6 +12,7 @@ from .wanted import Wanted
 
 ACCELERATORS: dict[str, Accelerator] = {"nvidia": "cuda", "amd": "rocm"}
 KFD = "/dev/kfd"
+NONE = Access()
 
 
 def accelerator(card: Gpu, service: Service) -> Accelerator | None:
@@ -35,7 +36,7 @@ def _override(target: str | None, built: Sequence[str]) -> str | None:
 def access(cards: Sequence[Gpu], service: Service, wanted: Wanted, facts: HostFacts) -> Access:
     """The way to ``cards``, which are of one vendor."""
     if not cards:
-        return Access()
+        return NONE
     if cards[0].vendor != "amd":
         return _nvidia(cards, facts)
     plain = _amd(cards, service, facts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import Problem, Refused
-from ..schema import Directory, HostFacts, Ledger, Mount, Output, PlannedService
+from ..schema import Directory, HostFacts, Ledger, Mount, Output, PlannedService, Service
 from .access import access
 from .fill import fill
 from .knobs import memory
@@ -18,7 +18,8 @@ from .wanted import Wanted, WantedService
 def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostFacts) -> PlannedService:
     """The service as this host will run it."""
     entry, at = service.service, placed.places[service.name]
-    names = _names(wanted, service, placed)
+    told = memory(service, wanted, placed)
+    names = _names(wanted, service, placed, told) if _has_names(entry) else {}
     first = service.started_with
     if at.accelerator not in entry.image:
         have = ", ".join(entry.image)
@@ -36,7 +37,7 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         model=first.name if first else None,
         model_sha256=first.model.sha256 if first else None,
         models=tuple(w.name for w in service.weights),
-        unloads=_unloads(service, names["memory"]),
+        unloads=_unloads(service, told),
         image=_mirrored(entry.image[at.accelerator], wanted.settings.mirrors.registry),
         accelerator=at.accelerator,
         devices=tuple(card.identity or "" for card in at.cards),
@@ -73,10 +74,15 @@ def _mirrored(image: str, registry: str | None) -> str:
     return f"{registry.rstrip('/')}/{image}" if registry else image
 
 
-def _names(wanted: Wanted, service: WantedService, placed: Placed) -> dict[str, Any]:
+def _has_names(entry: Service) -> bool:
+    """Whether there is anything to fill in: most programs have nothing."""
+    return any("{" in text for text in (*entry.command, *entry.environment.values()))
+
+
+def _names(wanted: Wanted, service: WantedService, placed: Placed, told: dict[str, int]) -> dict[str, Any]:
     models = [{**w.model.model_dump(), "name": w.name} for w in service.weights]
     return {
-        "memory": memory(service, wanted, placed),
+        "memory": told,
         "models": models,
         "accelerator": placed.places[service.name].accelerator,
         "bind": str(wanted.settings.bind),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 CDI_ITSELF = (28, 2)  # from here on Docker knows CDI devices without being told,
 CDI_SCHEMA = (26, 1)  # it reads the specifications of NVIDIA's toolkit from 1.19 on (their schema is 0.7)
 CDI_SWITCH = (25, 0)  # from here on with features.cdi, before that not at all.
 
 
+@cache
 def version(text: str) -> tuple[int, ...]:
     """The leading numbers of a version, without a package's epoch.
 
