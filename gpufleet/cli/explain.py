@@ -1,0 +1,40 @@
+"""One service on every host that would run it: where it is, why, what it asks of which memory, what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from ..schema import Forecast, HostForecast, PlacedService
+from . import words
+
+
+def explain(found: Forecast, service: str) -> Text:
+    """The lines for people."""
+    lines: list[str] = []
+    for name, host in found.hosts.items():
+        placed = next((s for s in host.services if s.name == service), None)
+        lines += [f"{name}: {service}", *(f"  {line}" for line in _lines(host, placed))] if placed else []
+    return Text("\n".join(lines))
+
+
+def _lines(host: HostForecast, service: PlacedService) -> Iterator[str]:
+    where = ", ".join(f"{words.place(service, host)} {device}" for device in service.devices) or "cpu"
+    yield f"runs on {where} ({service.accelerator}): {service.reason}"
+    yield f"image {service.image}"
+    if service.model:
+        yield f"model {service.model}"
+    for book in host.ledgers:
+        mine = [line for line in book.lines if line.service == service.name]
+        for line in mine:
+            yield f"{line.mib:>8} MiB of {words.names(host)[book.device]} ({book.name}): {line.what}"
+    yield f"memory limit {service.memory_mib} MiB"
+    yield f"published as {service.url}" if service.url else "reached only from its stack"
+    if service.depends_on:
+        yield f"starts after {', '.join(service.depends_on)}"
+    done = next((c for c in host.containers if c.service == service.name), None)
+    if done:
+        yield f"a run would {done.action} its container: it {done.why}"
+    elif host.state in ("same", "changes"):
+        yield "its container stays as it is"
