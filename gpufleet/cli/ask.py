@@ -40,7 +40,7 @@ def ask(inventory: str, limit: tuple[str, ...], data: tuple[str, ...]) -> Foreca
         if wrong := _USAGE.search(said):
             raise Unasked(_told(wrong, inventory), usage=True)
         found = Forecast.model_validate_json(report.read_text()) if report.exists() else Forecast(hosts={})
-    return _completed(found, said)
+    return completed(found, said)
 
 
 def _told(wrong: re.Match[str], inventory: str) -> str:
@@ -50,7 +50,7 @@ def _told(wrong: re.Match[str], inventory: str) -> str:
     return f"INVENTORY: {inventory} is no file, host, connector or Python module"
 
 
-def _completed(found: Forecast, said: str) -> Forecast:
+def completed(found: Forecast, said: str) -> Forecast:
     """``found`` with what pyinfra said of hosts that failed: it alone knows why, and of none if all did."""
     hosts, met = dict(found.hosts), set[str]()
     for told in filter(None, (_ABOUT.fullmatch(line.strip()) for line in said.splitlines())):

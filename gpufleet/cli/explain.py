@@ -11,24 +11,26 @@ from . import words
 
 
 def explain(found: Forecast, service: str) -> Text:
-    """The lines for people."""
-    lines: list[str] = []
+    """The lines for people; hosts of which they are the same are told together."""
+    told: dict[tuple[str, ...], list[str]] = {}
     for name, host in found.hosts.items():
-        placed = next((s for s in host.services if s.name == service), None)
-        lines += [f"{name}: {service}", *(f"  {line}" for line in _lines(host, placed))] if placed else []
-    return Text("\n".join(lines))
+        for placed in (s for s in host.services if s.name == service):
+            told.setdefault(tuple(_lines(host, placed)), []).append(name)
+    blocks = ("\n  ".join([f"{', '.join(hosts)}: {service}", *lines]) for lines, hosts in told.items())
+    return Text("\n".join(blocks))
 
 
 def _lines(host: HostForecast, service: PlacedService) -> Iterator[str]:
-    where = ", ".join(f"{words.place(service, host)} {device}" for device in service.devices) or "cpu"
-    yield f"runs on {where} ({service.accelerator}): {service.reason}"
+    called = words.names(host)
+    where = ", ".join(f"{called.get(device, '')} {device} by {service.accelerator}" for device in service.devices)
+    yield f"runs on {where.strip() or 'the CPU'}: {service.reason}"
     yield f"image {service.image}"
     if service.model:
         yield f"model {service.model}"
     for book in host.ledgers:
         mine = [line for line in book.lines if line.service == service.name]
         for line in mine:
-            yield f"{line.mib:>8} MiB of {words.names(host)[book.device]} ({book.name}): {line.what}"
+            yield f"{line.mib:>8} MiB of {called[book.device]} ({book.name}): {line.what}"
     yield f"memory limit {service.memory_mib} MiB"
     yield f"published as {service.url}" if service.url else "reached only from its stack"
     if service.depends_on:

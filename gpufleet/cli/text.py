@@ -23,26 +23,29 @@ OUTLOOK = {
 }
 SUM = {"same": "nothing to do", "changes": "with changes", "waits": "waiting", "blocked": "blocked", "failed": "failed"}
 SIGNS = {"create": "+", "recreate": "~", "start": ">", "remove": "-"}
-MOST = 3  # lines of one kind; --json has them all
+MOST = 8  # named in one line; --json has them all
 COLOURS = {"blocks": "red", "warns": "yellow", "informs": "default"}
 
 
 def show(console: Console, found: Forecast, rate: float) -> None:
     """Print a forecast."""
-    for alike in _alike(console, found, rate):
+    for page, alike in _pages(console, found, rate).items():
         console.print(_title(alike, found.hosts[alike[0]]))
-        console.print(_page(found.hosts[alike[0]], rate))
+        console.print(Text.from_ansi(page), soft_wrap=True)
+        console.print()
     console.print(_sum(found, rate))
 
 
-def _alike(console: Console, found: Forecast, rate: float) -> Iterable[list[str]]:
-    """Hosts by their pages: what is told of them is the same."""
-    pages: dict[tuple[str, ...], list[str]] = {}
+def _pages(console: Console, found: Forecast, rate: float) -> dict[str, list[str]]:
+    """Hosts by what is told of them: those that are alike share a page."""
+    pages: dict[str, list[str]] = {}
     for name, host in found.hosts.items():
-        with console.capture() as page:
+        with console.capture() as printed:
             console.print(_page(host, rate))
-        pages.setdefault((host.state, host.role or "", host.stack or "", page.get()), []).append(name)
-    return pages.values()
+        head = f"{host.state} {host.role} {host.stack} {host.root}\n"
+        page = "\n".join(line.rstrip() for line in printed.get().splitlines())
+        pages.setdefault(head + page, []).append(name)
+    return {page.partition("\n")[2]: names for page, names in pages.items()}
 
 
 def _title(alike: list[str], host: HostForecast) -> Text:
@@ -55,8 +58,9 @@ def _title(alike: list[str], host: HostForecast) -> Text:
 
 
 def _page(host: HostForecast, rate: float) -> RenderableType:
-    parts = [*_problems(host), *_memories(host), *_services(host), *_downloads(host, rate), *_changes(host)]
-    return Group(*(Padding(part, (1, 0, 0, 2)) for part in [*parts, *_findings(host)]), Text())
+    parts = (_problems(host), _memories(host), _services(host), _downloads(host, rate), _changes(host), _findings(host))
+    found = [Padding(part, (0, 0, 0, 2), expand=False) for some in parts for part in some]
+    return Group(*(line for part in found for line in (Text(), part)))
 
 
 def _problems(host: HostForecast) -> Iterator[RenderableType]:
@@ -78,10 +82,10 @@ def _memories(host: HostForecast) -> Iterator[RenderableType]:
     called, rows = words.names(host), []
     for book in host.ledgers:
         name = f"{called[book.device]} {book.name}" if book.device != "ram" else "RAM"
-        over = f"OVER by {words.gib(-book.free_mib)}" if book.free_mib < 0 else f"{words.gib(book.free_mib)} free"
-        rows.append((name, words.bar(book), f"{words.gib(book.used_mib)} of {words.gib(book.capacity_mib)}, {over}"))
-    idle = [c.name or c.pci_id or c.vendor for c in host.cards if not c.usable]
-    rows += [(name, "not usable", "") for name in idle]
+        over = f", OVER by {words.gib(-book.free_mib)}" if book.free_mib < 0 else ""
+        asked = f"{words.gib(book.used_mib)} of {words.gib(book.capacity_mib)} GiB{over}"
+        rows.append((words.bar(book), asked, name))
+    rows += [("not usable", "", c.name or c.pci_id or c.vendor) for c in host.cards if not c.usable]
     if rows:
         yield _grid(3, rows)
 
@@ -105,29 +109,46 @@ def _downloads(host: HostForecast, rate: float) -> Iterator[RenderableType]:
 
 
 def _changes(host: HostForecast) -> Iterator[RenderableType]:
-    rows: list[tuple[str, str, str]] = []
+    rows: list[tuple[str, str]] = []
     for kind, group in groupby(host.changes, lambda change: change.kind):
-        lines = list(_told(host, group))
-        rows += [(kind, "", line) for line in lines[:MOST]]
-        rows += [("", "", f"and {len(lines) - MOST} more")] if len(lines) > MOST else []
-    rows += [(f"{SIGNS[c.action]} {c.action}", c.service, c.why) for c in host.containers]
+        for said in _joined(_told(host, group)):
+            rows.append(("" if rows and rows[-1][0] == kind else kind, said))
+    rows += [(f"{SIGNS[c.action]} {c.action}", f"{c.service}: {c.why}") for c in host.containers]
     if rows:
-        yield _grid(3, rows)
+        yield _grid(2, rows)
 
 
-def _told(host: HostForecast, group: Iterable[Change]) -> Iterator[str]:
-    """Lines of changes without those that the containers tell, and without names that are each host's own."""
+def _told(host: HostForecast, group: Iterable[Change]) -> Iterator[tuple[str, str]]:
+    """Changes as (of what, how), without those told elsewhere, and without names that are each host's own."""
     services = tuple(f"{c.service}: " for c in host.containers)
     for change in group:
-        what = change.what
-        for id_, word in ((host.release, "this one"), (host.current, "an earlier one")):
-            what = what.replace(id_, word) if id_ else what
-        if change.kind != "run" or not what.startswith(services):
-            yield what
+        what = _plain(host, change.what.removeprefix("package "))
+        if change.kind != "models" and not (change.kind == "run" and what.startswith(services)):
+            of, _, how = what.rpartition(": ")
+            yield of, how
+
+
+def _plain(host: HostForecast, what: str) -> str:
+    """``what`` without the names of releases and cards."""
+    words_ = {f"release {host.release}": "it", f", not {host.release}": "", host.current: "another"}
+    cards = {device: name for device, name in words.names(host).items() if device != "ram"}
+    for id_, word in {**words_, **cards}.items():
+        what = what.replace(id_, word) if id_ else what
+    return what
+
+
+def _joined(told: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """What is wrong in the same way, in one line."""
+    same: dict[str, list[str]] = {}
+    for of, how in told:
+        same.setdefault(how, []).append(of)
+    for how, of in same.items():
+        more = f" and {len(of) - MOST} more" if len(of) > MOST else ""
+        yield f"{', '.join(of[:MOST])}{more}: {how}" if of[0] else how
 
 
 def _findings(host: HostForecast) -> Iterator[RenderableType]:
-    rows = [(Text(f.severity, COLOURS[f.severity]), str(f)) for f in host.findings]
+    rows = [(Text(f.severity, COLOURS[f.severity]), _plain(host, str(f))) for f in host.findings]
     if rows:
         yield _grid(2, rows)
 

@@ -6,25 +6,25 @@ from math import ceil
 
 from ..schema import Fetch, HostForecast, Ledger, PlacedService
 
-WIDTH = 24  # of a bar
+WIDTH = 20  # of a bar
 
 
 def gib(mib: int) -> str:
     """MiB for people.
 
     >>> gib(512), gib(24564)
-    ('512 MiB', '24.0 GiB')
+    ('0.5', '24.0')
     """
-    return f"{mib} MiB" if abs(mib) < 1024 else f"{mib / 1024:.1f} GiB"
+    return f"{mib / 1024:.1f}"
 
 
 def size(amount: int) -> str:
     """Bytes for people.
 
-    >>> size(2_500), size(4_683_074_240)
-    ('0.0 GB', '4.7 GB')
+    >>> size(17_320_736), size(4_683_074_240)
+    ('18 MB', '4.7 GB')
     """
-    return f"{amount / 1e9:.1f} GB"
+    return f"{ceil(amount / 1e6)} MB" if amount < 1e9 else f"{amount / 1e9:.1f} GB"
 
 
 def minutes(amount: int, rate: float) -> str:
@@ -37,14 +37,15 @@ def minutes(amount: int, rate: float) -> str:
 
 
 def bar(book: Ledger) -> str:
-    """Used, free and reserved, without colour: a share that is there shows.
+    """Used, free and reserved, without colour; a share that is there shows.
 
     >>> bar(Ledger(device="ram", name="host memory", capacity_mib=2400, reserve_mib=100))
-    '[.......................-]'
+    '[...................-]'
     """
     if book.free_mib < 0 or not book.capacity_mib:
         return f"[{'!' * WIDTH}]"
-    used, kept = (ceil(part * WIDTH / book.capacity_mib) for part in (book.used_mib, book.reserve_mib))
+    parts = (book.used_mib, book.reserve_mib)
+    used, kept = (max(round(part * WIDTH / book.capacity_mib), part > 0) for part in parts)
     used = min(used, WIDTH - kept)
     return f"[{'#' * used}{'.' * (WIDTH - used - kept)}{'-' * kept}]"
 
