@@ -130,10 +130,10 @@ def _told(host: HostForecast, group: Iterable[Change]) -> Iterator[tuple[str, st
 
 def _plain(host: HostForecast, what: str) -> str:
     """``what`` without the names of releases and cards."""
-    words_ = {f"release {host.release}": "it", f", not {host.release}": "", host.current: "another"}
-    cards = {device: name for device, name in words.names(host).items() if device != "ram"}
-    for id_, word in {**words_, **cards}.items():
-        what = what.replace(id_, word) if id_ else what
+    plain = {f"release {host.release}": "it", f", not {host.release}": "", host.current or "": "another"}
+    plain |= {device: name for device, name in words.names(host).items() if device != "ram"}
+    for name, word in plain.items():
+        what = what.replace(name, word) if name else what
     return what
 
 
