@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from ..schema import Forecast, HostForecast, PlacedService
+from ..schema import Forecast, HostForecast, Ledger, Line, PlacedService
 from . import words
 
 
@@ -25,12 +25,12 @@ def _lines(host: HostForecast, service: PlacedService) -> Iterator[str]:
     where = ", ".join(f"{called.get(device, '')} {device} by {service.accelerator}" for device in service.devices)
     yield f"runs on {where.strip() or 'the CPU'}: {service.reason}"
     yield f"image {service.image}"
-    if service.model:
-        yield f"model {service.model}"
+    for model in service.models:
+        gone = service.unloads.get(model, ())
+        yield f"model {model}" + (f", for which {', '.join(gone)} is unloaded" if gone else "")
     for book in host.ledgers:
-        mine = [line for line in book.lines if line.service == service.name]
-        for line in mine:
-            yield f"{line.mib:>8} MiB of {called[book.device]} ({book.name}): {line.what}"
+        for line, turn in _charged(book, service):
+            yield f"{line.mib:>8} MiB of {called[book.device]} ({book.name}): {line.what}{turn}"
     yield f"memory limit {service.memory_mib} MiB"
     yield f"published as {service.url}" if service.url else "reached only from its stack"
     if service.depends_on:
@@ -40,3 +40,10 @@ def _lines(host: HostForecast, service: PlacedService) -> Iterator[str]:
         yield f"a run would {done.action} its container: it {done.why}"
     elif host.state in ("same", "changes"):
         yield "its container stays as it is"
+
+
+def _charged(book: Ledger, service: PlacedService) -> Iterator[tuple[Line, str]]:
+    """The service's lines of a ledger, and with whom they take turns."""
+    always = [(line, "") for line in book.lines]
+    turns = [(line, f" (one at a time, {t.name})") for t in book.turns for lines in t.each for line in lines]
+    yield from (told for told in (*always, *turns) if told[0].service == service.name)

@@ -142,9 +142,9 @@ def _joined(told: Iterable[tuple[str, str]]) -> Iterator[str]:
     same: dict[str, list[str]] = {}
     for of, how in told:
         same.setdefault(how, []).append(of)
-    for how, of in same.items():
-        more = f" and {len(of) - MOST} more" if len(of) > MOST else ""
-        yield f"{', '.join(of[:MOST])}{more}: {how}" if of[0] else how
+    for how, those in same.items():
+        more = f" and {len(those) - MOST} more" if len(those) > MOST else ""
+        yield f"{', '.join(those[:MOST])}{more}: {how}" if those[0] else how
 
 
 def _findings(host: HostForecast) -> Iterator[RenderableType]:

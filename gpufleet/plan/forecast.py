@@ -50,7 +50,8 @@ def _services(plan: Plan) -> Iterable[PlacedService]:
         yield PlacedService(
             name=s.name,
             image=s.image,
-            model=s.model,
+            models=s.models,
+            unloads=s.unloads,
             accelerator=s.accelerator,
             devices=s.devices,
             reason=s.reason,

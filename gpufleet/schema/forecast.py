@@ -51,11 +51,15 @@ class Fetch(Noun):
 
 
 class PlacedService(Noun):
-    """A service, where it would run and why. ``publish``: its port on the host; None: only the stack reaches it."""
+    """A service, where it would run and why. ``publish``: its port on the host; None: only the stack reaches it.
+
+    ``unloads``: by model on demand those that go for it.
+    """
 
     name: str
     image: str
-    model: str | None = None
+    models: tuple[str, ...] = ()
+    unloads: dict[str, tuple[str, ...]] = {}
     accelerator: Accelerator
     devices: tuple[str, ...] = ()
     reason: str
