@@ -1,5 +1,6 @@
 """Deploys: how a host gets there. One module a concern; ``site`` holds the order."""
 
 from .doctor import doctor
+from .forecast import forecast
 
-__all__ = ["doctor"]
+__all__ = ["doctor", "forecast"]

@@ -18,7 +18,12 @@ _SCRIPTS = Path(__file__).parent / "scripts"
 
 def right(plan: Plan, state: HostState) -> bool:
     """Whether the unit is there, enabled and as it should be."""
-    return state.unit == sha256(_unit(plan)).hexdigest()
+    return state.unit == digest(plan)
+
+
+def digest(plan: Plan) -> str:
+    """sha256 of the unit as it should be."""
+    return sha256(_unit(plan)).hexdigest()
 
 
 def _unit(plan: Plan) -> bytes:

@@ -19,21 +19,15 @@ from ..facts.health import Checkup
 from ..facts.state import State
 from ..plan import Wanted, plan, want
 from ..plan.checkup import checkup
-from ..plan.daemon import PATH
-from ..plan.drift import differences
-from ..plan.provision import UNITS, right
 from ..plan.report import Checked, data, text
 from ..render import render
 from ..schema import HostFacts, Plan, Service
-from . import amd, boot
+from .changes import changes
+from .gather import gathered, write
 from .observe import Target, arguments, hurry
 from .site import own_data
 
 _CHECKED: dict[str, Checked] = {}
-_WRONG = {
-    "docker": f"{PATH}: does not say what containers need for cards",
-    "podman": f"{UNITS['podman']}: is not there now and at every boot",
-}
 AWAY = Checked("?", None, problem="host: cannot be reached over SSH; look at the line about it above")
 
 
@@ -41,30 +35,11 @@ AWAY = Checked("?", None, problem="host: cannot be reached over SSH; look at the
 def doctor(report: str | None = None) -> None:
     """Check this host; the last one prints the report of them all."""
     hurry(host)
-    _CHECKED[host.name] = _check(host)
-    hosts = list(host.state.inventory.get_active_hosts())
-    if {h.name for h in hosts} <= _CHECKED.keys():
-        found = {name: _CHECKED.get(name, AWAY) for name in sorted(_CHECKED.keys() | _unreachable(host))}
-        for line in text(found):
-            logger.info(line)
-        if report:
-            _write(Path(report), json.dumps(data(found), indent=1) + "\n")
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        logger.error("report: %s cannot be written: %s; choose another file", file, error.strerror)
-    else:
-        logger.info("report: %s", file)
-
-
-def _unreachable(host: Host) -> set[str]:
-    """Hosts of this run that we could not log in to."""
-    state = host.state
-    wanted = state.limit_hosts if isinstance(state.limit_hosts, list) else list(state.inventory)
-    return {h.name for h in wanted} - {h.name for h in state.activated_hosts}
+    found = gathered(host, _CHECKED, _check(host), AWAY)
+    for line in text(found) if found else ():
+        logger.info(line)
+    if found and report:
+        write(Path(report), json.dumps(data(found), indent=1) + "\n")
 
 
 def _check(host: Host) -> Checked:
@@ -125,9 +100,5 @@ def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:
         return ("it was never converged",)
     if state is None:
         return ()
-    unit = () if boot.right(planned, state) else (f"{boot.UNIT}: is not as it was written",)
-    config = () if right(planned.provision, state.plumbing) else (_WRONG[planned.provision.engine],)
     # A container that starts just now is no drift yet.
-    found = (line for line in differences(planned, target.release, state) if not line.endswith(": is starting"))
-    altered = (f"{path}: is not as it was written" for path in amd.altered(planned, state))
-    return (*found, *config, *unit, *altered)
+    return tuple(c.what for c in changes(target, state) if not c.what.endswith(": is starting"))

@@ -7,6 +7,7 @@ one reading and drop it when they have changed something.
 from __future__ import annotations
 
 import socket
+from base64 import b64encode
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ def arguments(target: Target) -> dict[str, str]:
         "cards": (*below.cards, *below.amd_cards),
     }
     told = {"engine": below.engine, "root": target.plan.root, "release": target.release.id}
+    told["compose"] = b64encode(target.release.files["compose.yaml"]).decode()
     return told | {k: "\n".join(v) for k, v in lists.items()}
 
 

@@ -21,6 +21,7 @@ from ..errors import Refused
 from ..facts.host import Facts
 from ..plan import explain, plan, want
 from ..render import render
+from ..schema import HostFacts
 from . import accounts, boot, engine, layout, models, packages, reboot, release, up
 from .observe import Target, hurry
 
@@ -50,22 +51,33 @@ def _target(host: Host) -> Target | None:
     A Python exception would stop the other hosts too.
     """
     try:
-        wanted = want(list(host.groups), own_data(host.data.dict()))
-        settings = wanted.settings
-        lists = {"models": "\n".join(wanted.model_paths), "operators": "\n".join(settings.operators)}
-        facts = host.get_fact(Facts, root=settings.data_root, engine=settings.engine, **lists)
-        if facts is None:
-            return None
-        planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
-        return Target(planned, render(planned))
+        aimed = aim(host)
+        return aimed[0] if aimed else None
     except Refused as refused:
         _say(refused.problems)
     except PyinfraError:
         raise
-    except Exception as error:  # ours to mend, and no reason to stop the other hosts
-        logger.debug(traceback.format_exc())
-        _say([f"host: unexpected {type(error).__name__}: {error}; report it with the output of --debug"])
+    except Exception as error:
+        _say([unexpected(error)])
     return None
+
+
+def aim(host: Host) -> tuple[Target, HostFacts] | None:
+    """What the host is to be brought to, and the facts that say so; None: it did not answer. Raises Refused."""
+    wanted = want(list(host.groups), own_data(host.data.dict()))
+    settings = wanted.settings
+    lists = {"models": "\n".join(wanted.model_paths), "operators": "\n".join(settings.operators)}
+    facts = host.get_fact(Facts, root=settings.data_root, engine=settings.engine, **lists)
+    if facts is None:
+        return None
+    planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
+    return Target(planned, render(planned)), facts
+
+
+def unexpected(error: Exception) -> str:
+    """The line for an error that is ours to mend, and no reason to stop the other hosts."""
+    logger.debug(traceback.format_exc())
+    return f"host: unexpected {type(error).__name__}: {error}; report it with the output of --debug"
 
 
 def _converge(target: Target) -> None:

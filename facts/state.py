@@ -42,8 +42,10 @@ find . -type f -exec sha256sum {} +
 """
 
 # Not `up --dry-run`: it really re-creates containers (docker/compose#14029).
+# Of the file that shall be there, so that what it would change is known before it is.
 HASHES = r"""
-cd "$root/releases/$release" && docker compose --env-file "$root/.env" -f compose.yaml config --hash '*'
+env="$root/.env"; [ -f "$env" ] || env=/dev/null
+echo "$compose" | base64 -d | docker compose --env-file "$env" -f - config --hash '*'
 """
 
 
@@ -107,15 +109,25 @@ class State(FactBase[HostState | None]):
     """Returns HostState; None when the host did not answer.
 
     ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for and ``cards`` are a line each;
-    ``release``: the id of the release whose files are read; ``engine``: docker or podman.
+    ``release``: the id of the release whose files are read; ``compose``: its compose file, in Base64, which no shell
+    takes for anything else; ``engine``: docker or podman.
     """
 
     @override
     def command(
-        self, engine: str, root: str, release: str, paths: str, operators: str, files: str, packages: str, cards: str
+        self,
+        engine: str,
+        root: str,
+        release: str,
+        compose: str,
+        paths: str,
+        operators: str,
+        files: str,
+        packages: str,
+        cards: str,
     ) -> str:
         lists = {"paths": paths, "operators": operators, "files": files, "packages": packages, "cards": cards}
-        return probe(SECTIONS, engine=engine, root=root, release=release, **lists)
+        return probe(SECTIONS, engine=engine, root=root, release=release, compose=compose, **lists)
 
     @override
     def process(self, output: list[str]) -> HostState:

@@ -47,7 +47,7 @@ def demo() -> None:
     if totals["success"] or totals["error"]:
         raise LabError("the second run was not to change anything")
     say("Done. Look around: make lab-ssh HOST=demo. End it: make lab-down. Prove it all: make test.")
-    print("Your own machines: see README.md, or start with: .venv/bin/pyinfra inventory/example.py deploy.py --dry")
+    print("Your own machines: see README.md, or start with: .venv/bin/python -m gpufleet plan inventory/example.py")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -12,13 +13,14 @@ import yaml
 
 from gpufleet.catalog import Catalog, findings
 from gpufleet.plan import want
-from gpufleet.schema import Model, Noun, Service, Settings, Stack, StackService
+from gpufleet.schema import Forecast, Model, Noun, Service, Settings, Stack, StackService
 from gpufleet.schema.model import Architecture, Shape
 from gpufleet.schema.service import File, Gate, Healthcheck, Secret, Volume
 from gpufleet.schema.settings import Mirrors
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
+SCHEMA = ROOT / "docs" / "forecast.schema.json"
 FINDINGS = ROOT / "docs" / "findings"
 PARTS: list[tuple[str, list[type[Noun]]]] = [
     ("Settings", [Settings, Mirrors]),
@@ -58,6 +60,15 @@ def _plain(value: Any) -> Any:
 
 def test_reference_is_the_schemas() -> None:
     assert REFERENCE.read_text() == reference()
+
+
+def schema() -> str:
+    """Of the JSON that `gpufleet plan --json` prints."""
+    return json.dumps(Forecast.model_json_schema(mode="serialization"), indent=1) + "\n"
+
+
+def test_the_published_schema_is_the_forecasts() -> None:
+    assert SCHEMA.read_text() == schema()
 
 
 def _blocks(language: str) -> list[tuple[str, str]]:
@@ -140,6 +151,7 @@ def test_every_finding_has_its_page() -> None:
 
 if __name__ == "__main__":
     REFERENCE.write_text(reference())
+    SCHEMA.write_text(schema())
     FINDINGS.mkdir(exist_ok=True)
     for name, page in pages().items():
         (FINDINGS / name).write_text(page)

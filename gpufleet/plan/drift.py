@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Protocol
 
-from ..schema import Container, Directory, Download, HostState, Plan, Plumbing, Provision, Secret, Source
+from ..schema import (
+    Change,
+    Container,
+    ContainerChange,
+    Directory,
+    Download,
+    HostState,
+    Plan,
+    Plumbing,
+    Provision,
+    Secret,
+    Source,
+)
+from ..schema.forecast import Kind
 from .amd import KIND
 
 GROUP = "docker"  # of those who may use the engine: both Docker's and the distributions' packages make it
@@ -23,26 +36,32 @@ class Rendered(Protocol):
     def digests(self) -> Mapping[str, str]: ...
 
 
-def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[str]:
-    """Everything that a run would mend, one line each."""
-    yield from (f"{name}: is not in the group {GROUP}" for name in missing_operators(plan, state))
-    yield from _below(plan.provision, state)
-    yield from (f"{d.path}: is not a directory of {d.uid}:{d.gid}, {d.mode}" for d in wrong_directories(plan, state))
+def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[Change]:
+    """Everything that a run would mend."""
+    below = plan.provision
+    yield from _changes("packages", (f"{s.file}: is not as planned" for s in missing_sources(below, state.plumbing)))
+    wrong = (f"package {name}: is not as planned" for name in missing_packages(below, state.plumbing))
+    yield from _changes("packages", wrong)
+    yield from _changes("cdi", (f"{device}: is in no CDI specification" for device in missing_devices(below, state)))
+    outside = (f"{name}: is not in the group {GROUP}" for name in missing_operators(plan, state))
+    yield from _changes("operators", outside)
+    places = (f"{d.path}: is not a directory of {d.uid}:{d.gid}, {d.mode}" for d in wrong_directories(plan, state))
+    yield from _changes("directories", places)
     secrets = missing_secrets(plan, state)
     if secrets is not None:
-        yield f"{plan.env}: " + (f"has no {', '.join(s.name for s in secrets)}" if secrets else "is not root's alone")
-    yield from (f"{d.path}: is not there whole" for d in missing_models(plan, state))
+        what = f"has no {', '.join(s.name for s in secrets)}" if secrets else "is not root's alone"
+        yield Change(kind="secrets", what=f"{plan.env}: {what}")
+    yield from _changes("models", (f"{d.path}: is not there whole" for d in missing_models(plan, state)))
     if not state.release:
-        yield f"release {release.id} is not there"
+        yield Change(kind="release", what=f"release {release.id} is not there")
     else:
-        yield from (f"{path}: is not as it was written" for path in altered(release, state))
-    yield from drift(plan, release, state)
+        yield from _changes("release", (f"{path}: is not as it was written" for path in altered(release, state)))
+    yield from _changes("run", drift(plan, release, state))
+    yield from _changes("run", (f"{name}: has read files that were changed" for name in stale(plan, release, state)))
 
 
-def _below(wanted: Provision, state: HostState) -> Iterator[str]:
-    yield from (f"{s.file}: is not as planned" for s in missing_sources(wanted, state.plumbing))
-    yield from (f"package {name}: is not as planned" for name in missing_packages(wanted, state.plumbing))
-    yield from (f"{device}: is in no CDI specification" for device in missing_devices(wanted, state))
+def _changes(kind: Kind, lines: Iterable[str]) -> Iterator[Change]:
+    return (Change(kind=kind, what=line) for line in lines)
 
 
 def missing_devices(wanted: Provision, state: HostState) -> tuple[str, ...]:
@@ -128,6 +147,32 @@ def outdated(plan: Plan, state: HostState) -> tuple[str, ...]:
     """Services that have a container, with another configuration than the wanted one."""
     have = {c.service: c.config_hash for c in state.containers if c.project == plan.stack}
     return tuple(s.name for s in plan.services if s.name in have and have[s.name] != state.hashes.get(s.name))
+
+
+def stale(plan: Plan, release: Rendered, state: HostState) -> tuple[str, ...]:
+    """Services that have read a file of this release as somebody changed it: they have to read the right one again."""
+    wrong = altered(release, state) if state.release else ()
+    return tuple(sorted({o.service for o in plan.outputs if o.path in wrong}))
+
+
+def container_changes(plan: Plan, release: Rendered, state: HostState) -> tuple[ContainerChange, ...]:
+    """What a run would do to containers."""
+    mine = {c.service: c for c in state.containers if c.project == plan.stack}
+    changed, reread = outdated(plan, state), stale(plan, release, state)
+    found = []
+    for s in plan.services:
+        have = mine.get(s.name)
+        if have is None:
+            found.append(ContainerChange(service=s.name, action="create", why="has no container"))
+        elif s.name in changed:
+            found.append(ContainerChange(service=s.name, action="recreate", why="runs with another configuration"))
+        elif s.name in reread:
+            found.append(ContainerChange(service=s.name, action="recreate", why="has read files that were changed"))
+        elif have.state != "running":
+            found.append(ContainerChange(service=s.name, action="start", why=f"is {have.state}"))
+    gone = sorted(mine.keys() - {s.name for s in plan.services})
+    why = "is no longer part of the stack"
+    return (*found, *(ContainerChange(service=name, action="remove", why=why) for name in gone))
 
 
 def _differs(container: Container | None, wanted_hash: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from .base import Noun, read
 from .distro import Distro, DriverFamily, Repository
 from .finding import Finding, FindingKind
+from .forecast import Change, ContainerChange, Fetch, Forecast, HostForecast, PlacedService
 from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
@@ -16,7 +17,9 @@ __all__ = [
     "Accelerator",
     "Access",
     "Architecture",
+    "Change",
     "Container",
+    "ContainerChange",
     "Directory",
     "Disk",
     "Distro",
@@ -24,9 +27,11 @@ __all__ = [
     "DriverFamily",
     "Engine",
     "Entry",
+    "Fetch",
     "File",
     "Finding",
     "FindingKind",
+    "Forecast",
     "Gate",
     "Gpu",
     "GpuProblem",
@@ -34,6 +39,7 @@ __all__ = [
     "Health",
     "Healthcheck",
     "HostFacts",
+    "HostForecast",
     "HostState",
     "Ledger",
     "Line",
@@ -46,6 +52,7 @@ __all__ = [
     "Mount",
     "Noun",
     "Output",
+    "PlacedService",
     "Plan",
     "PlannedService",
     "Plumbing",

@@ -105,7 +105,7 @@ class HostState(Noun):
     """What converging needs to know: compared with a plan, it says what is left to do.
 
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
-    of its services, ``env_keys`` the names in .env that have a value, ``accounts`` the groups of each
+    service as it shall be, ``env_keys`` the names in .env that have a value, ``accounts`` the groups of each
     operator's account, ``unit`` the sha256 of our unit where it is enabled, ``cdi`` the devices of all CDI
     specifications.
     """

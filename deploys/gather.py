@@ -1,0 +1,37 @@
+"""One report for the fleet: every host adds its part, the last one has them all."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import TypeVar
+
+from pyinfra import logger
+from pyinfra.api.host import Host
+
+T = TypeVar("T")
+
+
+def gathered(host: Host, found: MutableMapping[str, T], mine: T, away: T) -> dict[str, T] | None:
+    """``found`` with this host's part, by name, ``away`` for those without SSH; None: others are still to come."""
+    found[host.name] = mine
+    if {h.name for h in host.state.inventory.get_active_hosts()} - found.keys():
+        return None
+    return {name: found.get(name, away) for name in sorted(found.keys() | _unreachable(host))}
+
+
+def _unreachable(host: Host) -> set[str]:
+    """Hosts of this run that we could not log in to."""
+    state = host.state
+    wanted = state.limit_hosts if isinstance(state.limit_hosts, list) else list(state.inventory)
+    return {h.name for h in wanted} - {h.name for h in state.activated_hosts}
+
+
+def write(file: Path, text: str) -> None:
+    """Write the report where the user wants it, and say so."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        logger.error("report: %s cannot be written: %s; choose another file", file, error.strerror)
+    else:
+        logger.info("report: %s", file)

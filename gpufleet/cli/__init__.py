@@ -1,0 +1,99 @@
+"""The command `gpufleet`: what the deploys know, for people and with exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ..errors import choose
+from ..schema import Forecast
+from . import text
+from .ask import Unasked, ask
+from .explain import explain
+
+# Exit codes, worst first. No state's own code is 64: the command line itself was wrong.
+CODES = {"failed": 1, "blocked": 3, "waits": 2, "changes": 2, "same": 0}
+USAGE = 64
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code."""
+    try:
+        return command.main(args, prog_name="gpufleet", standalone_mode=False) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "gpufleet"
+        click.echo(f"{where}: {' '.join(error.format_message().split())} See {where} --help", err=True)
+    except click.Abort:
+        return CODES["failed"]
+    return USAGE
+
+
+@click.group(name="gpufleet")
+def command() -> None:
+    """Linux boxes with GPUs into running, self-hosted AI stacks."""
+
+
+def _pairs(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not value.partition("=")[1]:
+            raise click.BadParameter(f"'{value}' is not KEY=VALUE.", ctx=ctx, param=option)
+    return values
+
+
+def _inventory(ctx: click.Context, argument: click.Parameter, value: str) -> str:
+    if value.endswith(".py") and not Path(value).is_file():
+        raise click.BadParameter(f"there is no file '{value}'.", ctx=ctx, param=argument)
+    return value
+
+
+@command.command()
+@click.argument("inventory", callback=_inventory)
+@click.option("--limit", multiple=True, metavar="HOST", help="Only these hosts or groups; may be repeated.")
+@click.option("--data", multiple=True, metavar="KEY=VALUE", callback=_pairs, help="Settings above all others.")
+@click.option("--json", "as_json", is_flag=True, help="The forecast as JSON; docs/forecast.schema.json describes it.")
+@click.option("--explain", "service", metavar="SERVICE", help="Why this service is where it is, and what it needs.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=100,
+    show_default=True,
+    metavar="MBIT/S",
+    help="What downloads are reckoned with.",
+)
+def plan(
+    inventory: str, limit: tuple[str, ...], data: tuple[str, ...], as_json: bool, service: str | None, rate: float
+) -> int:
+    """Show what a run would do to every host of INVENTORY, and change nothing.
+
+    Ends with 0 when there is nothing to do, 2 when there is, 3 when a run would refuse a host, 1 when a host could
+    not be asked, 64 when the command line is wrong.
+    """
+    out, err = (Console(highlight=False, markup=False, emoji=False, stderr=stderr) for stderr in (False, True))
+    try:
+        with err.status("asking the hosts ...") if err.is_terminal else err:
+            found = ask(inventory, limit, data)
+    except Unasked as error:
+        click.echo(f"gpufleet plan: {error}", err=True)
+        return USAGE if error.usage else CODES["failed"]
+    if service:
+        _known(service, found)
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+    elif service:
+        out.print(explain(found, service))
+    else:
+        text.show(out, found, rate)
+    return next((code for state, code in CODES.items() if any(h.state == state for h in found.hosts.values())), 0)
+
+
+def _known(service: str, found: Forecast) -> None:
+    names = {s.name for h in found.hosts.values() for s in h.services}
+    if service not in names:
+        raise click.UsageError(
+            f"--explain: no host runs '{service}'; {choose(service, names)}", click.get_current_context()
+        )

@@ -1,0 +1,66 @@
+"""Amounts and places in few words."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from ..schema import Fetch, HostForecast, Ledger, PlacedService
+
+WIDTH = 20  # of a bar
+
+
+def gib(mib: int) -> str:
+    """MiB for people.
+
+    >>> gib(512), gib(24564)
+    ('0.5', '24.0')
+    """
+    return f"{mib / 1024:.1f}"
+
+
+def size(amount: int) -> str:
+    """Bytes for people.
+
+    >>> size(17_320_736), size(4_683_074_240)
+    ('18 MB', '4.7 GB')
+    """
+    return f"{ceil(amount / 1e6)} MB" if amount < 1e9 else f"{amount / 1e9:.1f} GB"
+
+
+def minutes(amount: int, rate: float) -> str:
+    """How long ``amount`` bytes take at ``rate`` Mbit/s.
+
+    >>> minutes(4_683_074_240, 100), minutes(1, 100)
+    ('7 min', '1 min')
+    """
+    return f"{ceil(amount * 8 / (rate * 1e6) / 60)} min"
+
+
+def bar(book: Ledger) -> str:
+    """Used, free and reserved, without colour; a share that is there shows.
+
+    >>> bar(Ledger(device="ram", name="host memory", capacity_mib=2400, reserve_mib=100))
+    '[...................-]'
+    """
+    if book.free_mib < 0 or not book.capacity_mib:
+        return f"[{'!' * WIDTH}]"
+    parts = (book.used_mib, book.reserve_mib)
+    used, kept = (max(round(part * WIDTH / book.capacity_mib), part > 0) for part in parts)
+    used = min(used, WIDTH - kept)
+    return f"[{'#' * used}{'.' * (WIDTH - used - kept)}{'-' * kept}]"
+
+
+def names(host: HostForecast) -> dict[str, str]:
+    """What memories are called on the page, by device: it has no room for UUIDs, and they differ from host to host."""
+    cards = [book.device for book in host.ledgers if book.device != "ram"]
+    return {**{device: f"card {n}" for n, device in enumerate(cards)}, "ram": "RAM"}
+
+
+def place(service: PlacedService, host: HostForecast) -> str:
+    """Where a service runs."""
+    called = names(host)
+    return ", ".join(called.get(d, d) for d in service.devices) or "cpu"
+
+
+def file(fetch: Fetch) -> str:
+    return fetch.path.rsplit("/", 1)[-1]

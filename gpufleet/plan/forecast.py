@@ -1,0 +1,70 @@
+"""(plan, facts, state, what differs) -> HostForecast: what a run would do, from what the run itself decides by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..schema import Fetch, HostFacts, HostForecast, HostState, PlacedService, Plan
+from ..schema.forecast import Change, Outlook
+from .drift import Rendered, container_changes, missing_models
+
+
+def untouched(plan: Plan, facts: HostFacts) -> HostForecast:
+    """The forecast of a host that a run would refuse: where all would run, and what speaks against it."""
+    return HostForecast(
+        state="blocked",
+        role=plan.role,
+        stack=plan.stack,
+        root=plan.root,
+        cards=facts.gpus.cards,
+        ledgers=plan.ledgers,
+        services=tuple(_services(plan)),
+        findings=plan.findings,
+    )
+
+
+def forecast(
+    plan: Plan, facts: HostFacts, release: Rendered, state: HostState, changes: Iterable[Change]
+) -> HostForecast:
+    """The forecast of a host on which ``changes`` are all that a run would mend."""
+    base = untouched(plan, facts)
+    if plan.blocked:
+        return base
+    if why := plan.provision.pending:
+        now = (*(c for c in changes if c.kind == "packages"), Change(kind="reboot", what=why))
+        return base.model_copy(update={"state": "waits", "ledgers": (), "services": (), "changes": now})
+    changes = tuple(changes)
+    outlook: Outlook = "changes" if changes else "same"
+    told = {
+        "release": release.id,
+        "current": state.current,
+        "containers": container_changes(plan, release, state),
+        "downloads": tuple(_fetches(plan, facts, state)),
+    }
+    return base.model_copy(update={"state": outlook, "changes": changes, **told})
+
+
+def _services(plan: Plan) -> Iterable[PlacedService]:
+    urls = dict(plan.urls)
+    for s in plan.services:
+        yield PlacedService(
+            name=s.name,
+            image=s.image,
+            models=s.models,
+            unloads=s.unloads,
+            accelerator=s.accelerator,
+            devices=s.devices,
+            reason=s.reason,
+            publish=s.publish,
+            url=urls.get(s.name),
+            depends_on=s.depends_on,
+            memory_mib=s.memory_mib,
+        )
+
+
+def _fetches(plan: Plan, facts: HostFacts, state: HostState) -> Iterable[Fetch]:
+    for d in missing_models(plan, state):
+        there = facts.present.get(d.path, 0)
+        # A file of another size is set aside, and a partial one that is too long thrown away.
+        kept = 0 if d.path in state.entries or there > d.bytes else there
+        yield Fetch(path=d.path, bytes=d.bytes, left=d.bytes - kept)

@@ -1,0 +1,100 @@
+"""Forecast: what a run would do to each host, as `gpufleet plan` tells it. Its JSON is published in docs/."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .base import Noun
+from .finding import Finding
+from .gpu import Gpu
+from .plan import Ledger
+from .service import Accelerator
+
+# One for each operation of a run that changes something, in their order.
+Kind = Literal[
+    "packages",
+    "reboot",
+    "engine",
+    "cdi",
+    "operators",
+    "boot",
+    "directories",
+    "secrets",
+    "models",
+    "release",
+    "run",
+]
+Outlook = Literal["same", "changes", "waits", "blocked", "failed"]
+
+
+class Change(Noun):
+    """Something that is not as the plan says, and that a run would mend. ``kind``: the part of the run that does it."""
+
+    kind: Kind
+    what: str
+
+
+class ContainerChange(Noun):
+    """What a run would do to the container of a service, and why."""
+
+    service: str
+    action: Literal["create", "recreate", "start", "remove"]
+    why: str
+
+
+class Fetch(Noun):
+    """A model that would be fetched. ``left``: those of its ``bytes`` that are not on the host yet."""
+
+    path: str
+    bytes: int
+    left: int
+
+
+class PlacedService(Noun):
+    """A service, where it would run and why. ``publish``: its port on the host; None: only the stack reaches it.
+
+    ``unloads``: by model on demand those that go for it.
+    """
+
+    name: str
+    image: str
+    models: tuple[str, ...] = ()
+    unloads: dict[str, tuple[str, ...]] = {}
+    accelerator: Accelerator
+    devices: tuple[str, ...] = ()
+    reason: str
+    publish: int | None = None
+    url: str | None = None
+    depends_on: tuple[str, ...] = ()
+    memory_mib: int
+
+
+class HostForecast(Noun):
+    """One host. ``problems``: why nothing, or nothing more, is known of it.
+
+    ``state``: ``same`` (nothing to do), ``changes``, ``waits`` (the rest is planned after a reboot), ``blocked``
+    (a run would refuse it and touch nothing), ``failed`` (it did not answer). ``release``: the one that would run;
+    ``current``: the one that does.
+    """
+
+    state: Outlook
+    role: str | None = None
+    stack: str | None = None
+    root: str | None = None
+    cards: tuple[Gpu, ...] = ()
+    ledgers: tuple[Ledger, ...] = ()
+    services: tuple[PlacedService, ...] = ()
+    release: str | None = None
+    current: str | None = None
+    changes: tuple[Change, ...] = ()
+    containers: tuple[ContainerChange, ...] = ()
+    downloads: tuple[Fetch, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class Forecast(Noun):
+    """All hosts by name. ``version`` changes when a reader of the JSON has to."""
+
+    version: Literal[1] = 1
+    hosts: dict[str, HostForecast]

@@ -1,0 +1,88 @@
+"""The forecast: what a run would do, of hosts in every state that a run has to mend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpufleet.deploys import boot
+from gpufleet.deploys.changes import changes
+from gpufleet.deploys.observe import Target
+from gpufleet.plan.forecast import forecast
+from gpufleet.render import render
+from gpufleet.schema import Container, Entry, HostFacts, HostForecast, HostState, Plan
+from tests.conftest import cases, planned
+
+
+def converged(plan: Plan, facts: HostFacts) -> HostState:
+    """The state of a host right after a run."""
+    release = render(plan)
+    directories = {d.path: Entry(kind="directory", size=0, **d.model_dump(exclude={"keep"})) for d in plan.directories}
+    models = {d.path: Entry(path=d.path, kind="file", mode="0644", uid=0, gid=0, size=d.bytes) for d in plan.downloads}
+    env = Entry(path=plan.env, kind="file", mode="0600", uid=0, gid=0, size=9)
+    told = {
+        "unit": boot.digest(plan),
+        "containers": tuple(container(plan.stack, s.name, "running") for s in plan.services),
+        "entries": {**directories, **models, plan.env: env},
+        "env_keys": tuple(s.name for s in plan.secrets),
+        "current": release.id,
+        "verified": release.id,
+        "release": release.digests,
+        "hashes": {s.name: s.name for s in plan.services},
+    }
+    return fresh(facts).model_copy(update=told)
+
+
+def fresh(facts: HostFacts) -> HostState:
+    """The state of a host that has what its facts say, and nothing of ours."""
+    plumbing = facts.plumbing.model_copy(update={"engine": facts.engine.version})
+    return HostState(plumbing=plumbing, cdi=facts.engine.cdi_devices)
+
+
+def container(stack: str, service: str, state: str) -> Container:
+    told = {"name": service, "project": stack, "service": service, "config_hash": service, "state": state}
+    return Container.model_validate({**told, "health": "healthy", "ports": ""})
+
+
+def changed(state: HostState, stack: str, now: dict[str, Any]) -> HostState:
+    """The state as ``now`` says."""
+    have = {c.service: c for c in state.containers}
+    for service, how in now.pop("containers", {}).items():
+        have = {n: c for n, c in have.items() if n != service}
+        have |= {service: container(stack, service, how)} if how else {}
+    entries = {path: e for path, e in state.entries.items() if path not in now.get("missing", ())}
+    for path, size in now.get("sizes", {}).items():
+        entries[path] = entries[path].model_copy(update={"size": size})
+    now = {k: v for k, v in now.items() if k not in ("missing", "sizes")}
+    for name in now.keys() & {"hashes", "release"}:
+        now[name] = {**getattr(state, name), **now[name]} if now[name] else {}
+    return state.model_copy(update={"containers": tuple(have.values()), "entries": entries, **now})
+
+
+def foretold(plan: Plan, facts: HostFacts, state: HostState) -> HostForecast:
+    """As the deploy does it."""
+    target = Target(plan, render(plan))
+    return forecast(plan, facts, target.release, state, changes(target, state))
+
+
+@pytest.mark.parametrize("case", cases("forecast").values(), ids=cases("forecast").keys())
+def test_what_a_run_would_do_is_foretold(case: dict[str, Any], hosts: dict[str, HostFacts]) -> None:
+    facts, expect = hosts[case["host"]], case["expect"]
+    plan = planned(facts, case.get("role", "cpu"), case.get("data"))
+    now = dict(case.get("now", {}))
+    state = fresh(facts) if case.get("fresh") else changed(converged(plan, facts), plan.stack, now)
+    found = foretold(plan, facts, state)
+    assert {
+        "state": found.state,
+        "kinds": list(dict.fromkeys(c.kind for c in found.changes)),
+        "containers": {c.service: c.action for c in found.containers},
+        "left": {f.path.rsplit("/", 1)[-1]: f.left for f in found.downloads},
+    } == {"kinds": [], "containers": {}, "left": {}, **expect}
+
+
+def test_a_host_that_waits_for_a_reboot_has_no_places_yet(hosts: dict[str, HostFacts]) -> None:
+    facts = hosts["no-driver"]
+    found = foretold(planned(facts, "single_gpu", {"driver": "install"}), facts, HostState())
+    assert (found.services, found.ledgers) == ((), ())
+    assert found.cards[0].usable is False
