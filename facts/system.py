@@ -9,7 +9,12 @@ SCRIPT = r"""
 sed -n 's/^ID=/distro /p; s/^VERSION_ID=/distro_version /p' "$R/etc/os-release" | tr -d '"'
 uname -mr | { read -r kernel arch; echo "arch $arch"; echo "kernel $kernel"; }
 for v in "$R"/sys/firmware/efi/efivars/SecureBoot-*; do
-  [ -r "$v" ] && [ "$(od -An -t u1 "$v" | awk '{ print $NF }')" = 1 ] && echo 'secure_boot yes'
+  [ -r "$v" ] && [ "$(od -An -t u1 "$v" | awk '{ print $NF }')" = 1 ] || continue
+  echo 'secure_boot yes'
+  # What dkms signs with: Debian's, Fedora's and EL's dkms 3; Ubuntu's.
+  for k in "$R/var/lib/dkms/mok.pub" "$R/var/lib/shim-signed/mok/MOK.der"; do
+    [ -e "$k" ] && mokutil --test-key "$k" | grep -q 'is already enrolled' && echo 'own_key yes'
+  done
 done
 echo "uid $(id -u)"
 sed -n 's/^MemTotal: *\([0-9]*\) kB/memory_kib \1/p' "$R/proc/meminfo"
@@ -32,6 +37,7 @@ def parse(lines: list[str]) -> System:
         selinux="selinux" in found,
         kernel=found.get("kernel", ""),
         secure_boot="secure_boot" in found,
+        own_key="own_key" in found,
         package_manager=found.get("package_manager", ""),
         addresses=tuple(value for key, value in rows if key == "address"),
     )

@@ -85,8 +85,8 @@ def _obstacle(facts: HostFacts) -> Finding | None:
     if known(facts) is None:
         fix = "install amdgpu by hand, then set driver = 'adopt'"
         return _finding("GPU-DRIVER-INSTALL", f"no amdgpu packages known for {_host(facts)}", fix)
-    if facts.system.secure_boot:
-        fix = "sign one by hand, or switch Secure Boot off"
+    if facts.system.refuses_modules:
+        fix = "enrol dkms' key at the host's console, or switch Secure Boot off"
         return _finding("HOST-SECURE-BOOT", f"{DRIVER}'s modules would not be signed, and Secure Boot is on", fix)
     if line := kept_out(facts, "amdgpu", "nomodeset"):
         return _finding(

@@ -79,8 +79,8 @@ def _same(a: Slot, b: Slot) -> bool:
 
 def _find(text: str, have: Sequence[Slot]) -> int | None:
     """A card by its UUID, PCI address or number."""
-    names = (i for i, s in enumerate(have) if text.lower() in (s.id.lower(), s.card.pci_address or "", str(i)))
-    return next(names, None)
+    found = (i for i, s in enumerate(have) if text.lower() in (s.id.lower(), s.card.pci_address, str(i)))
+    return next(found, None)
 
 
 def choices(
@@ -89,7 +89,7 @@ def choices(
     """The accelerator by card, and groups of as many equal cards as the service wants, the best linked first."""
     built = {i: a for i, s in enumerate(have) if (a := accelerator(s.card, service.service))}
     pin = pinned(service, wanted)
-    number = (_find(pin, have) if pin else None) if pin is not None else None
+    number = None if pin is None else _find(pin, have)
     may = [i for i in built if pin is None or i == number]
     count = int(service.options.get("tensor_parallel", 1))
     if count == 1:

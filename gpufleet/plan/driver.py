@@ -56,8 +56,8 @@ def against(cards: Sequence[Gpu], wanted: Wanted, facts: HostFacts) -> Iterable[
         newest = min((f.branch for c in cards if (f := family(c)).branch), default=None)
         fix = f"set driver_branch = {newest}" if newest and newest < branch else "take the older ones out"
         yield _finding("GPU-DRIVER-INSTALL", f"no driver {branch} for {names} together", fix)
-    elif facts.system.secure_boot:
-        fix = "install a signed driver by hand, or switch Secure Boot off"
+    elif facts.system.refuses_modules:
+        fix = "enrol dkms' key at the host's console, install a signed driver by hand, or switch Secure Boot off"
         yield _finding("HOST-SECURE-BOOT", "the driver's modules would not be signed, and Secure Boot is on", fix)
     elif line := kept_out(facts, "nvidia"):
         fix = "remove it, rebuild the initramfs, reboot"

@@ -67,7 +67,7 @@ def _place(
     elif pinned(service, wanted):
         why = "the stack says so"
     else:
-        why = f"its memory fits {names}"
+        why = f"chosen by memory: {names}"
     return Place(built[cards[0]], tuple(s.card for s in mine), why)
 
 

@@ -57,7 +57,7 @@ def driver_packages(wanted: Wanted, facts: HostFacts) -> tuple[tuple[str, ...], 
     cards = driverless(wanted, facts)
     kind = flavour(cards, branch) if cards else None
     told = entry.driver if entry else None
-    against = facts.system.secure_boot or kept_out(facts, "nvidia")
+    against = facts.system.refuses_modules or kept_out(facts, "nvidia")
     if not (told and kind and release_of(facts) and buildable(told, facts)) or against:
         return (), {}
     names = {"branch": branch, "kernel": facts.system.kernel, "flavour": kind}

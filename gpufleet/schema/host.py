@@ -58,7 +58,10 @@ class Listener(Noun):
 
 
 class System(Noun):
-    """Distribution, kernel, user, memory and IPv4 addresses (none: not known)."""
+    """Distribution, kernel, user, memory and IPv4 addresses (none: not known).
+
+    ``own_key``: the firmware trusts the key that dkms signs modules with.
+    """
 
     distro: str = "unknown"
     distro_version: str = ""
@@ -68,8 +71,14 @@ class System(Noun):
     selinux: bool = False
     kernel: str = ""
     secure_boot: bool = False
+    own_key: bool = False
     package_manager: str = ""
     addresses: tuple[str, ...] = ()
+
+    @property
+    def refuses_modules(self) -> bool:
+        """Whether it would not load a module that is built on it."""
+        return self.secure_boot and not self.own_key
 
 
 class HostFacts(Noun):
