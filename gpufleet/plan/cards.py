@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, islice
 
 from ..schema import Accelerator, Gpu, HostFacts, Link, MigDevice
@@ -15,11 +15,15 @@ GROUPS = 256  # groups of equal cards that are looked at for one service
 
 @dataclass(frozen=True)
 class Slot:
-    """A card, or an instance of one, with the memory to plan with, MiB; ``shared``: it is the host's own."""
+    """A card, or an instance of one, with the memory to plan with, MiB; ``shared``: it is the host's own.
+
+    ``number``: its place among all of the host.
+    """
 
     card: Gpu
     mib: int
     shared: bool = False
+    number: int = 0
 
     @property
     def id(self) -> str:
@@ -33,7 +37,7 @@ class Slot:
 def slots(facts: HostFacts) -> list[Slot]:
     """By PCI address. Cards with memory of their own; where there are none, those that share the host's."""
     found = [s for card in facts.gpus.cards for s in _slots(card, facts)]
-    return [s for s in found if not s.shared] or found
+    return [replace(s, number=i) for i, s in enumerate([s for s in found if not s.shared] or found)]
 
 
 def _slots(card: Gpu, facts: HostFacts) -> Iterable[Slot]:
@@ -64,12 +68,11 @@ def of_role(wanted: Wanted, have: Sequence[Slot]) -> list[Slot]:
         return []
     if wanted.role != "single_gpu":
         return list(have)
-    named = {i for text in wanted.settings.cards.values() if (i := _find(text, have)) is not None}
-    if named:
-        return [have[i] for i in sorted(named)]
+    if named := [s for s in have if any(_is(s, text) for text in wanted.settings.cards.values())]:
+        return named
     fitting = [s for s in have if any(accelerator(s.card, w.service) for w in wanted.services)] or have
     best = max(fitting, key=lambda s: s.mib)
-    return [s for s in have if s.card.uuid == best.card.uuid or (best.card.mig_mode == "Enabled" and _same(s, best))]
+    return [s for s in have if s is best or (best.card.mig_mode == "Enabled" and _same(s, best))]
 
 
 def _same(a: Slot, b: Slot) -> bool:
@@ -77,10 +80,9 @@ def _same(a: Slot, b: Slot) -> bool:
     return a.card.minor is not None and a.card.minor == b.card.minor
 
 
-def _find(text: str, have: Sequence[Slot]) -> int | None:
-    """A card by its UUID, PCI address or number."""
-    found = (i for i, s in enumerate(have) if text.lower() in (s.id.lower(), s.card.pci_address, str(i)))
-    return next(found, None)
+def _is(slot: Slot, text: str) -> bool:
+    """Whether that is its UUID, PCI address or number."""
+    return text.lower() in (slot.id.lower(), slot.card.pci_address, str(slot.number))
 
 
 def choices(
@@ -89,8 +91,7 @@ def choices(
     """The accelerator by card, and groups of as many equal cards as the service wants, the best linked first."""
     built = {i: a for i, s in enumerate(have) if (a := accelerator(s.card, service.service))}
     pin = pinned(service, wanted)
-    number = None if pin is None else _find(pin, have)
-    may = [i for i in built if pin is None or i == number]
+    may = [i for i in built if pin is None or _is(have[i], pin)]
     count = int(service.options.get("tensor_parallel", 1))
     if count == 1:
         return built, tuple((i,) for i in may)

@@ -73,7 +73,7 @@ def _place(
 
 def _without(service: WantedService, wanted: Wanted, have: Sequence[Slot], built: Mapping[int, Accelerator]) -> str:
     """Why a service that should have cards has none; empty: it can do without."""
-    there = ", ".join(f"{i}: {s.name} {s.id}" for i, s in enumerate(have))
+    there = ", ".join(f"{s.number}: {s.name} {s.id}" for s in have)
     pin, count = pinned(service, wanted), int(service.options.get("tensor_parallel", 1))
     if pin is not None:
         return f"there is no card {pin} that it has an image for; the role has {there}"
