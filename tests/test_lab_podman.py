@@ -59,6 +59,26 @@ def test_what_a_user_has_set_up_is_kept(fleet: Fleet) -> None:
     assert fleet.lab.run(OWN, NODES).stdout.split() == ["/dev/nvidia0"]
 
 
+UUID = "GPU-0a1b2c3d-0002-4e5f-8a9b-c0d1e2f3a4b2"
+RESERVED = (
+    "services: {a: {image: 'docker.io/library/redis:8.2.1', deploy: {resources: {reservations: {devices: "
+    "[{driver: DRIVER, device_ids: ['ID'], capabilities: [gpu]}]}}}}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("driver", "id_", "seen"), [("cdi", f"nvidia.com/gpu={UUID}", ["/dev/nvidia0"]), ("nvidia", UUID, [])]
+)
+def test_one_way_of_asking_is_left_out_without_a_word(fleet: Fleet, driver: str, id_: str, seen: list[str]) -> None:
+    """Why the nodes in the container are looked at, and no exit code is believed."""
+    file = RESERVED.replace("DRIVER", driver).replace("ID", id_)
+    compose = "DOCKER_HOST=unix:///run/podman/podman.sock docker compose -p asked -f /root/asked.yaml"
+    fleet.lab.run(OWN, f'echo "{file}" >/root/asked.yaml; systemctl start podman.socket; {compose} up -d')
+    nodes = fleet.lab.run(OWN, "podman exec asked-a-1 sh -c 'ls -d /dev/nvidia[0-9]*'", check=False).stdout
+    fleet.lab.run(OWN, f"{compose} down")
+    assert nodes.split() == seen
+
+
 def test_its_doctor_knows_podman(fleet: Fleet) -> None:
     """The lab's program for CUDA is one for CPUs: the doctor reads that in the container's log."""
     fleet.lab.run(OWN, "podman stop -t 1 starter-redis-1")

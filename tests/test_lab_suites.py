@@ -64,6 +64,15 @@ def test_each_generation_gives_the_card_that_was_asked_for(engines: Lab, host: s
     assert nodes(engines, host, "") == []
 
 
+def test_an_old_compose_leaves_a_new_key_out_without_a_word(engines: Lab) -> None:
+    """Why the nodes in the container are looked at, and no exit code is believed."""
+    file = f"services: {{a: {{image: '{IMAGE}', gpus: all}}}}"
+    engines.run("strixie", f'echo "{file}" >/root/asked.yaml; docker compose -p asked -f /root/asked.yaml up -d')
+    seen = engines.run("strixie", "docker exec asked-a-1 sh -c 'ls -d /dev/nvidia[0-9]*'", check=False).stdout
+    engines.run("strixie", "docker compose -p asked -f /root/asked.yaml down")
+    assert seen == ""
+
+
 def test_a_card_that_is_not_there_is_refused_by_the_hook(engines: Lab) -> None:
     done = engines.run("sbookworm", f"docker run --rm --gpus device=GPU-none {IMAGE}", check=False)
     assert "nvidia-container-cli: device error: GPU-none: unknown device" in done.stderr
