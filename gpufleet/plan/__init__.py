@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..schema import Download, Finding, HostFacts, Plan, Secret
+from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Secret
 from . import amd
 from .against import against, over
 from .checkup import gpu_findings
@@ -26,23 +26,11 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     ``address`` is where others reach it, its name if empty.
     """
     wanted, placed = _fitting(wanted, facts)
-    places, ledgers, fit = placed.places, placed.ledgers, against(wanted, facts, placed)
     fetch = _downloads(wanted)
-    uses_gpu = any(p.cards for p in places.values())
-    ills = gpu_findings(facts.gpus, "warns") if uses_gpu else ()  # without any, GPU-NONE tells of them all
-    below = provision(wanted, facts, [card for p in places.values() for card in p.cards])
-    if below.pending:
-        fit = ()  # nothing can be placed on cards that nothing drives yet
-    cards = driverless(wanted, facts)
-    driver = (*(drivers(cards, wanted, facts) if cards else ()), *amd.against(wanted, facts))
-    findings = (*driver, *fit, *_context(wanted), *preflight(wanted, facts, fetch, below), *ills)
+    below = provision(wanted, facts, [card for p in placed.places.values() for card in p.cards])
+    findings = _findings(wanted, facts, placed, fetch, below)
+    services = () if below.pending else _services(wanted, facts, placed, findings)
     settings = wanted.settings
-    blocked = any(f.severity == "blocks" for f in findings)  # then a service may be without any image for its place
-    services = tuple(
-        resolve(wanted, s, placed, facts)
-        for s in wanted.services
-        if not blocked or places[s.name].accelerator in s.service.image
-    )
     return Plan(
         host=host,
         address=address or host,
@@ -55,14 +43,39 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         selinux=facts.system.selinux,
         operators=tuple(settings.operators),
         services=services,
-        ledgers=ledgers,
+        ledgers=placed.ledgers,
         directories=directories(wanted),
         downloads=fetch,
-        outputs=tuple(o for s in wanted.services for o in outputs(s)),
+        outputs=tuple(o for s in wanted.services for o in outputs(s) if services),
         secrets=_secrets(wanted),
-        health_deadline=deadline(wanted, ledgers),
+        health_deadline=deadline(wanted, placed.ledgers),
         keep_releases=settings.keep_releases,
         findings=(*findings, *missing_nodes(services, facts)),
+    )
+
+
+def _findings(
+    wanted: Wanted, facts: HostFacts, placed: Placed, fetch: tuple[Download, ...], below: Provision
+) -> tuple[Finding, ...]:
+    """Everything that speaks against it, or is to be known."""
+    # Nothing can be placed on cards that nothing drives yet.
+    fit = () if below.pending else against(wanted, facts, placed)
+    cards = driverless(wanted, facts)
+    driver = (*(drivers(cards, wanted, facts) if cards else ()), *amd.against(wanted, facts))
+    # Where no card is used, GPU-NONE tells of them all.
+    ills = gpu_findings(facts.gpus, "warns") if any(p.cards for p in placed.places.values()) else ()
+    return (*driver, *fit, *_context(wanted), *preflight(wanted, facts, fetch, below), *ills)
+
+
+def _services(
+    wanted: Wanted, facts: HostFacts, placed: Placed, findings: tuple[Finding, ...]
+) -> tuple[PlannedService, ...]:
+    """All of them; where the host is refused, those that have an image for their place."""
+    blocked = any(f.severity == "blocks" for f in findings)
+    return tuple(
+        resolve(wanted, s, placed, facts)
+        for s in wanted.services
+        if not blocked or placed.places[s.name].accelerator in s.service.image
     )
 
 

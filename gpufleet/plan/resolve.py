@@ -18,19 +18,12 @@ from .wanted import Wanted, WantedService
 def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostFacts) -> PlannedService:
     """The service as this host will run it."""
     entry, at = service.service, placed.places[service.name]
+    where, first = f"services/{service.entry.service}", service.started_with
+    if at.accelerator not in entry.image:
+        what, fix = f"there is none for {at.accelerator}", f"it has: {', '.join(entry.image)}"
+        raise Refused(Problem(f"{where}/image", what, fix))
     told = memory(service, wanted, placed)
     names = _names(wanted, service, placed, told) if _has_names(entry) else {}
-    first = service.started_with
-    if at.accelerator not in entry.image:
-        have = ", ".join(entry.image)
-        raise Refused(
-            Problem(
-                f"services/{service.entry.service}/image",
-                f"there is none for {at.accelerator}",
-                f"it has: {have}",
-            )
-        )
-    where = f"services/{service.entry.service}"
     return PlannedService(
         name=service.name,
         kind=service.entry.service,
