@@ -23,8 +23,9 @@ blot() {
     { for (v in secret) while (i = index($0, v)) $0 = substr($0, 1, i - 1) "***" substr($0, i + length(v)); print }'
 }
 
-# The release that last passed its gates comes back.
+# The release that last passed its gates comes back. It has proved that it can: it gets the time that a busy host takes.
 put_back() {
+  [ "$deadline" -ge 300 ] || deadline=300
   good=$(readlink verified || true)
   good=${good##*/}
   if [ -z "$good" ] || [ "$good" = "$id" ] || [ ! -d "releases/$good" ]; then
