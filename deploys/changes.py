@@ -31,7 +31,9 @@ def changes(target: Target, state: HostState) -> list[Change]:
 
 def _engine(wanted: Provision, state: HostState) -> Iterator[Change]:
     have = state.plumbing
-    if not right(wanted, have):
+    if wanted.engine == "docker" and (have.disabled or have.stopped):
+        yield Change(kind="engine", what="docker: is not started, or not at every boot")
+    elif not right(wanted, have):
         yield Change(kind="engine", what=_WRONG[wanted.engine])
     elif not loaded(wanted, have):
         yield Change(kind="engine", what="docker: has not loaded what containers need for cards")

@@ -23,13 +23,15 @@ def configured(target: Target, state: HostState) -> Commands:
     if right(provision, have) and loaded(provision, have):
         host.noop(UNITS[provision.engine])
         return
+    if provision.engine == "podman" or have.disabled or have.stopped:
+        yield script("start", unit=UNITS[provision.engine])
     if provision.engine == "podman":
-        yield script("start", unit=UNITS["podman"])
         return
     new = merged(have.daemon, daemon(provision, have.engine))
     if new is not None:
         yield FileUploadCommand(io.BytesIO(new.encode()), f"{PATH}.new")
-    yield script("daemon", path=PATH)
+    if new is not None or not loaded(provision, have):
+        yield script("daemon", path=PATH)
 
 
 @converging

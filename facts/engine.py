@@ -17,6 +17,7 @@ if [ "${engine-}" = podman ]; then
   echo "compose $(docker compose version --short)"
 else
   echo "client $(command -v docker)"
+  command -v dockerd >/dev/null && echo 'daemon yes'
   limit 20 docker info --format '{{json .}}' 2>&1 | sed 's/^/info /'
 fi
 """
@@ -41,6 +42,8 @@ def parse(lines: list[str]) -> Engine:
         return Engine()
     info, complaint = _info([value for key, value in found if key == "info"])
     server, client = info.get("ServerVersion"), info.get("ClientInfo") or {}
+    if not server and ("daemon", "yes") not in found:
+        return Engine()  # Docker's CLI alone, as Podman has it beside
     plugins = {p.get("Name"): p.get("Version") for p in client.get("Plugins") or []}
     return Engine(
         version=server or client.get("Version") or "unknown",

@@ -42,7 +42,8 @@ grep -snE '^[[:space:]]*blacklist[[:space:]]+(nvidia|amdgpu)([[:space:]]|$)' "$R
   "$R"/lib/modprobe.d/*.conf /dev/null | sed 's/^/kept_out /'
 grep -qsw nomodeset "$R/proc/cmdline" && echo 'kept_out /proc/cmdline:1:nomodeset'
 # Of the unit, not of the process: they count at the next start.
-echo "flags $(systemctl show -p ExecStart --value docker.service)"
+systemctl show -p ExecStart -p UnitFileState -p ActiveState docker.service |
+  sed -n 's/^ExecStart=/flags /p; s/^UnitFileState=/unit /p; s/^ActiveState=/active /p'
 pid=$(cat "$R/run/docker.pid") && {
   boot=$(awk '/^btime/ { print $2 }' /proc/stat)
   born=$(awk -v boot="$boot" '{ sub(/.*\) /, ""); print int(boot + $20 / 100) + 1 }' "/proc/$pid/stat")
@@ -53,6 +54,13 @@ pid=$(cat "$R/run/docker.pid") && {
   [ -z "$cards" ] || [ -z "$stale" ] || limit 20 docker info --format '{{json .}}' | sed 's/^/info /'
 }
 [ -d "$R/snap/docker/current" ] && echo snap
+# What runs under the other engine has the same directories and cards.
+label='{{.Label "com.docker.compose.project"}}'
+if [ "${engine-}" = podman ]; then
+  [ -e "$R/run/docker.pid" ] && limit 20 docker -H unix:///run/docker.sock ps -a --format "elsewhere $label"
+else
+  [ -L "$R/etc/systemd/system/sockets.target.wants/podman.socket" ] && limit 20 podman ps -a --format "elsewhere $label"
+fi
 [ -S "$R/run/podman/podman.sock" ] && [ -L "$R/etc/systemd/system/sockets.target.wants/podman.socket" ] && echo socket
 """
 
@@ -91,6 +99,9 @@ def parse(lines: list[str]) -> Plumbing:
         kept_out=tuple(value for key, value in rows if key == "kept_out"),
         snap=("snap", "") in rows,
         socket=("socket", "") in rows,
+        disabled=dict(rows).get("unit") == "disabled",
+        stopped=dict(rows).get("active") == "inactive",
+        elsewhere=tuple(sorted({value for key, value in rows if key == "elsewhere" and value})),
     )
 
 

@@ -5,10 +5,15 @@ trap 'rm -rf "$new"' EXIT
 export GNUPGHOME="$new"
 fail() { echo "repositories/$repository: $1" >&2; exit 1; }
 command -v gpg >/dev/null || case $manager in
-  apt) apt-get -q update >/dev/null && apt-get -q -y install --no-install-recommends gpg >/dev/null ;;
-  dnf) dnf -q -y install gnupg2 >/dev/null ;;
-  zypper) ZYPP_LOCK_TIMEOUT=300 zypper -q -n install gpg2 >/dev/null ;;
-esac
+  apt) apt-get -q update && apt-get -q -y install --no-install-recommends gpg ;;
+  dnf) dnf -q -y install gnupg2 ;;
+  zypper) ZYPP_LOCK_TIMEOUT=300 zypper -q -n install gpg2 ;;
+esac >"$new/log" 2>&1 || true
+command -v gpg >/dev/null || {
+  echo "packages: cannot install gpg, which checks keys; mend the host's own package sources, their last lines follow" >&2
+  tail -n 5 "$new/log" >&2
+  exit 1
+}
 [ "$manager" = apt ] || command -v curl >/dev/null || case $manager in
   dnf) dnf -q -y install curl >/dev/null ;;
   zypper) ZYPP_LOCK_TIMEOUT=300 zypper -q -n install curl >/dev/null ;;

@@ -31,7 +31,9 @@ def checkup(
 ) -> list[Finding]:
     """Every finding on a host, worst first. ``drift``: why it is not what its plan says; ``now`` in seconds."""
     first = [
-        f for f in plan.findings if (f.id != "ENG-INSTALL" and not f.id.startswith("GPU-")) or f.severity == "blocks"
+        f
+        for f in plan.findings
+        if (f.id not in ("ENG-INSTALL", "ENG-START") and not f.id.startswith("GPU-")) or f.severity == "blocks"
     ]
     found = [
         *first,

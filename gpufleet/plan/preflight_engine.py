@@ -33,6 +33,12 @@ def engine(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[F
         fix = "log in as root, or set `_sudo = True` in group_data"
         yield block("HOST-ROOT", "host", f"commands run as uid {system.uid}", fix)
         return
+    if wanted.stack in facts.plumbing.elsewhere:
+        other = "docker" if wanted.settings.engine == "podman" else "podman"
+        socket = {"docker": "/run/docker.sock", "podman": "/run/podman/podman.sock"}[other]
+        fix = f"end it there: `docker -H unix://{socket} compose -p {wanted.stack} down`; its data stays"
+        yield block("ENG-TWICE", "engine", f"the stack {wanted.stack} has containers under {other}", fix)
+        return
     if "podman-docker" in facts.plumbing.packages:
         fix = "`apt-get remove podman-docker` (or dnf, zypper); Podman stays"
         yield block("ENG-CONFLICT", "engine", "podman-docker stands in the place of Docker's CLI", fix)
@@ -44,6 +50,9 @@ def engine(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[F
         yield block("ENG-SNAP", "engine", "Docker is a snap", fix)
     elif have.version is None or (have.compose_version is None and have.reachable):
         yield from _missing(wanted, facts, provision)
+    elif not have.reachable and facts.plumbing.stopped:
+        fix = "will start it, now and at every boot"
+        yield Finding(id="ENG-START", severity="informs", where="engine", what="docker is not started", fix=fix)
     elif not have.reachable:
         fix = "look at `journalctl -u docker`, mend and start it"
         yield block("ENG-DOWN", "engine", f"docker does not answer: {have.complaint}", fix)
@@ -76,6 +85,8 @@ def _missing(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable
         ours = podman or wanted.settings.engine_from == "distro"
         other = not podman and ours and entry and "docker" in entry.repositories
         fix = "set engine_from = 'docker'" if other else f"install {whole} by hand"
+        if podman:
+            fix = f"set engine = 'docker', or {fix} ({'.'.join(map(str, PODMAN_MINIMUM))} or newer)"
         id_ = "ENG-DISTRO" if facts.engine.version is None else "ENG-COMPOSE"
         whose = "the distribution" if ours else "Docker"
         yield block(id_, "engine", f"{what}, and {whose} has no packages known for {name}", fix)

@@ -91,7 +91,9 @@ def daemon(wanted: Provision, engine: str | None) -> Mapping[str, Any]:
 
 def right(wanted: Provision, have: Plumbing) -> bool:
     """Whether the engine's configuration says what is needed, or Podman listens to Docker's CLI."""
-    return have.socket if wanted.engine == "podman" else merged(have.daemon, daemon(wanted, have.engine)) is None
+    if wanted.engine == "podman":
+        return have.socket
+    return not (have.disabled or have.stopped) and merged(have.daemon, daemon(wanted, have.engine)) is None
 
 
 def loaded(wanted: Provision, have: Plumbing) -> bool:
@@ -125,6 +127,8 @@ def toolkit_packages(wanted: Wanted, facts: HostFacts) -> dict[str, str]:
     """NVIDIA's toolkit at one exact version: the packages want each other's. None: it is another's, or not needed."""
     entry = distro(facts.system.distro)
     reached = nvidia_devices(facts) or "nvidia" in facts.engine.runtimes
+    # An engine that is not started yet does not say: what is there is kept.
+    reached = reached or (facts.plumbing.stopped and "nvidia-container-toolkit" in facts.plumbing.packages)
     ours = "nvidia-container-toolkit" in facts.plumbing.held
     if (
         not entry

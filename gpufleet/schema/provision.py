@@ -61,6 +61,8 @@ class Plumbing(Noun):
     the file of package sources that names them; ``half``: packages that an interrupted package manager left;
     ``socket``: Podman's is there, now and at every boot; ``kept_out``: what keeps a driver's module from loading, as
     FILE:LINE:TEXT.
+    ``disabled``: docker.service does not start at boot, ``stopped``: it was not started; ``elsewhere``: projects of
+    Compose under the engine that is not the wanted one.
     """
 
     packages: dict[str, str] = {}
@@ -76,3 +78,6 @@ class Plumbing(Noun):
     kept_out: tuple[str, ...] = ()
     snap: bool = False
     socket: bool = False
+    disabled: bool = False
+    stopped: bool = False
+    elsewhere: tuple[str, ...] = ()
