@@ -18,7 +18,8 @@ SCRIPT = r"""
 names='docker.io docker-ce docker-ce-cli docker-cli containerd.io containerd runc docker-compose docker-compose-v2
   docker-compose-plugin docker-doc podman-docker docker podman nvidia-container-toolkit
   nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1 amd-container-toolkit
-  dkms epel-release'
+  dkms epel-release nvidia-driver-cuda nvidia-kernel-open-dkms nvidia-kernel-dkms kmod-nvidia-open-dkms
+  kmod-nvidia-latest-dkms amdgpu-dkms'
 stale=
 if command -v dpkg-query >/dev/null; then
   dpkg-query -W -f 'package ${db:Status-Want} ${db:Status-Status} ${Package} ${Version}\n' $names $packages

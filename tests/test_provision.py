@@ -98,6 +98,17 @@ def test_what_is_there_is_not_missing(hosts: dict[str, HostFacts]) -> None:
     assert missing_sources(wanted, Plumbing()) == wanted.sources
 
 
+def test_a_driver_that_is_there_is_held_as_it_is(hosts: dict[str, HostFacts]) -> None:
+    """Also after a run that was killed between installing and holding it."""
+    have = {"nvidia-driver-cuda": "580.178.04-1", "nvidia-container-toolkit": "1.19.1-1"}
+    facts = hosts["rtx4090"].model_copy(update={"plumbing": Plumbing(packages=have)})
+    found = planned(facts, "single_gpu", {"driver": "install"}).provision
+    assert (found.packages, found.hold, found.pending) == (
+        {"nvidia-driver-cuda": "580.178.04-1"}, ("nvidia-driver-cuda",), "",
+    )  # fmt: skip
+    assert planned(facts, "single_gpu").provision.packages == {}, "adopted"
+
+
 @pytest.mark.parametrize(
     ("version", "devices", "way"),
     [("20.10.24", (), "hook"), ("26.0.2", (), "hook"), ("26.0.2", ("nvidia.com/gpu=0",), "cdi"), ("26.1.0", (), "cdi")],

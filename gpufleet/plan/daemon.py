@@ -33,6 +33,16 @@ def given_twice(text: str | None, wanted: Mapping[str, Any], flags: Sequence[str
     return sorted(({*_read(text)} | {*wanted}) & names - {"runtimes"})
 
 
+def left_out(text: str | None) -> bool:
+    """Whether dockerd is told of directories of CDI specifications, and not of the one that is made anew at boot.
+
+    >>> left_out('{"cdi-spec-dirs": ["/etc/cdi"]}'), left_out('{"cdi-spec-dirs": ["/var/run/cdi"]}'), left_out(None)
+    (True, False, False)
+    """
+    told = _read(text).get("cdi-spec-dirs")
+    return isinstance(told, list) and not {"/var/run/cdi", "/run/cdi"} & {str(path).rstrip("/") for path in told}
+
+
 def _read(text: str | None) -> dict[str, Any]:
     try:
         have = json.loads(text) if text and text.strip() else {}

@@ -17,6 +17,7 @@ from .wanted import Wanted
 
 UNITS = {"docker": "docker", "podman": "podman.socket"}  # what must run for Docker's CLI to be answered
 SWITCH: Mapping[str, Any] = {"features": {"cdi": True}}
+OTHERS = ("nvidia-container-toolkit", "nvidia-container-toolkit-base")
 DRIVERS = ("nvidia-", "kmod-nvidia-", "amdgpu-")  # how the names of what must not be upgraded begin
 RUNTIME: Mapping[str, Any] = {"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}
 
@@ -35,13 +36,21 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
     vendors: dict[Vendor, bool] = {"docker": bool(docker), "toolkit": bool(toolkit), "driver": bool(driver)}
     vendors |= {"amd_toolkit": bool(amd_toolkit), "amd_driver": bool(amd_driver)}
     drivers = (*driver, *amd_driver)
+    kept = {} if drivers else _kept_drivers(wanted, facts)
     return Provision(
         engine=wanted.settings.engine,
         manager=entry.package_manager if entry else None,
         sources=tuple(_source(wanted, facts, entry, v) for v, used in vendors.items() if used) if entry else (),
         first=first,
-        packages={**dict.fromkeys(engine, ""), **driver, **dict.fromkeys(amd_driver, ""), **toolkit, **amd_toolkit},
-        hold=(*toolkit, *amd_toolkit, *(name for name in drivers if name.startswith(DRIVERS))),
+        packages={
+            **dict.fromkeys(engine, ""),
+            **driver,
+            **dict.fromkeys(amd_driver, ""),
+            **kept,
+            **toolkit,
+            **amd_toolkit,
+        },
+        hold=(*toolkit, *amd_toolkit, *(name for name in (*drivers, *kept) if name.startswith(DRIVERS))),
         route=route(facts) if ids else None,
         cards=ids,
         amd_cards=radeons,
@@ -49,6 +58,13 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
         reboot_window=wanted.settings.reboot_window,
         pending=PENDING if drivers else "",
     )
+
+
+def _kept_drivers(wanted: Wanted, facts: HostFacts) -> dict[str, str]:
+    """Packages of a driver that is there, at the version that they have: held, also where an earlier run was killed."""
+    if wanted.settings.driver != "install" or wanted.role == "cpu":
+        return {}
+    return {name: v for name, v in facts.plumbing.packages.items() if name.startswith(DRIVERS) and name not in OTHERS}
 
 
 def driver_packages(wanted: Wanted, facts: HostFacts) -> tuple[tuple[str, ...], dict[str, str]]:

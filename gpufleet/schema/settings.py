@@ -17,10 +17,20 @@ from .provision import Reboot
 _KIND = Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>")
 
 
+_TIMES = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
+
+
 def _url(text: str) -> str:
     parts = urlsplit(text)  # it raises ValueError for a wrong port or address, some of it only when asked
     if not parts.hostname or parts.port == 0:
         raise ValueError("must have a host, and a port that can be")
+    return text
+
+
+def _window(text: str) -> str:
+    first, _, last = text.partition("-")
+    if first == last:
+        raise ValueError("must end at another time than it begins")
     return text
 
 
@@ -71,9 +81,8 @@ class Settings(Noun):
     reboot: Reboot = Field(
         "never", description="may reboot the host, once a run and after all packages, where a driver needs it"
     )
-    reboot_window: str | None = Field(
+    reboot_window: Annotated[str, StringConstraints(pattern=_TIMES), AfterValidator(_window)] | None = Field(
         None,
-        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
         description="hours in which a reboot may begin, by the host's own clock: 22:00-05:00",
     )
     install_toolkit: bool = Field(
