@@ -67,10 +67,24 @@ def _problem(noun: type[Noun], error: Any, where: str) -> Problem:
         return Problem(path, f"unknown key '{error['loc'][-1]}'", choose(str(error["loc"][-1]), known))
     if error["type"] == "missing":
         return Problem(path, "is missing", "add it")
+    example = _example(noun, loc) if error["type"] == "string_pattern_mismatch" else None
     message = PLAIN.get(error["type"]) or error["msg"].removeprefix("Value error, ")
+    message = f"write it like {example}" if example else message
     shown = repr(error["input"])
     what = f"{shown[:60]} is not accepted" if len(shown) < 200 else "is not accepted"
     return Problem(path, what, message[:1].lower() + message[1:])
+
+
+def _example(noun: type[Noun], loc: tuple[Any, ...]) -> str | None:
+    """A value that the field at ``loc`` would take, where it has one to show."""
+    here = noun
+    for part in loc:
+        field = here.model_fields.get(str(part))
+        if field and field.examples:
+            return str(field.examples[0])
+        inner = [t for t in _types(field.annotation) if isinstance(t, type) and issubclass(t, Noun)] if field else []
+        here = inner[0] if inner else here
+    return None
 
 
 def _fields_at(noun: type[Noun], loc: tuple[Any, ...]) -> list[str]:

@@ -45,11 +45,14 @@ class Mirrors(Noun):
         None, description="vendors' package repositories: this URL, then their own without `https://`"
     )
     keys: dict[Vendor, Fingerprint] = Field(
-        {}, description="fingerprint of the key that signs a repository on your mirror, where it is not the vendor's"
+        {},
+        examples=["C95B321B61E88C1809C4F759DDCAE044F796ECB0"],
+        description="fingerprint of the key that signs a repository on your mirror, where it is not the vendor's",
     )
     registry: str | None = Field(
         None,
         pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$",
+        examples=["registry.lan:5000"],
         description="registry for images: this, then their own name with its registry",
     )
 
@@ -83,20 +86,27 @@ class Settings(Noun):
     )
     reboot_window: Annotated[str, StringConstraints(pattern=_TIMES), AfterValidator(_window)] | None = Field(
         None,
+        examples=["22:00-05:00"],
         description="hours in which a reboot may begin, by the host's own clock: 22:00-05:00",
     )
     install_toolkit: bool = Field(
         True, description="install the vendor's container toolkit where containers cannot reach a planned card"
     )
     toolkit_version: str = Field(
-        "1.20.0-1", pattern=r"^[0-9][0-9.]*-[0-9]+$", description="exact version of NVIDIA's, held"
+        "1.20.0-1",
+        pattern=r"^[0-9][0-9.]*-[0-9]+$",
+        examples=["1.20.0-1"],
+        description="exact version of NVIDIA's, held",
     )
     amd_access: Literal["nodes", "cdi"] = Field(
         "nodes",
         description="how containers get AMD's cards: their device nodes, or CDI devices of AMD's container toolkit",
     )
     amd_toolkit_version: str = Field(
-        "1.3.0", pattern=r"^[0-9]+(\.[0-9]+)*$", description="exact version of AMD's container toolkit, held"
+        "1.3.0",
+        pattern=r"^[0-9]+(\.[0-9]+)*$",
+        examples=["1.3.0"],
+        description="exact version of AMD's container toolkit, held",
     )
     restart_engine: bool = Field(
         False, description="may restart the engine although containers of others run that would stop"
