@@ -75,13 +75,26 @@ def test_a_port_taken_by_a_stranger_is_named(converged: Fleet) -> None:
         converged.lab.run(HOST, "systemctl stop squatter")
 
 
-def test_dockerd_that_is_down_is_said(converged: Fleet) -> None:
-    converged.lab.run(HOST, "systemctl stop docker.socket docker")
+def test_dockerd_that_fails_is_said(converged: Fleet) -> None:
+    folder = "/etc/systemd/system/docker.service.d"
+    broken = f"mkdir -p {folder}; printf '[Service]\nExecStart=\nExecStart=/bin/false\n' >{folder}/broken.conf"
+    converged.lab.run(HOST, f"{broken}; systemctl daemon-reload; systemctl restart docker", check=False)
     try:
         untouched(converged, converged.converge("--limit", HOST), "engine: docker does not answer: ")
     finally:
-        converged.lab.run(HOST, "systemctl start docker")
+        converged.lab.run(
+            HOST, f"rm -r {folder}; systemctl daemon-reload; systemctl reset-failed docker; systemctl restart docker"
+        )
     converged.wait_for(HOST)
+
+
+def test_dockerd_that_was_never_started_is_started(converged: Fleet) -> None:
+    """As a run leaves it that is killed while a package manager of rpm works."""
+    converged.lab.run(HOST, "systemctl disable --now docker.socket docker")
+    run = converged.converge("--limit", HOST)
+    assert run.code == 0, run.output
+    assert converged.lab.run(HOST, "systemctl is-enabled docker").stdout == "enabled\n"
+    assert converged.converge("--json", "--limit", HOST).totals["success"] == 0
 
 
 def test_one_refused_host_does_not_stop_the_other(converged: Fleet) -> None:

@@ -4,10 +4,13 @@ trap 'rm -f "$log"' EXIT
 switch "$id" current
 bring_up >"$log" 2>&1 && exit 0
 {
-  # Not those that only wait for another one.
-  format='{{.Service}} {{.State}} {{.Health}}'
-  bad=$(compose ps -a --format "$format" |
-    awk '$2 != "created" && !($2 == "running" && ($3 == "healthy" || $3 == "")) { printf "%s ", $1 }')
+  # Not those that only wait for another one; but one that is started again and again may run at this moment: Compose
+  # has said whom it waited for.
+  format='{{.Service}} {{.Name}} {{.State}} {{.Health}}'
+  bad=$(compose ps -a --format "$format" | awk -v file="$log" '
+    BEGIN { while ((getline line <file) > 0) if (line ~ /exited|unhealthy|[Ee]rror/) blamed = blamed " " line " " }
+    { fine = $3 == "created" || ($3 == "running" && ($4 == "healthy" || $4 == "")) }
+    !fine || index(blamed, " " $2 " ") { printf "%s ", $1 }')
   why=$(grep -v '^ *$' "$log" | tail -n 1 | tr -s ' ')
   echo "services: ${bad:-none }did not become healthy: $why; their last lines follow"
   for service in $bad; do
