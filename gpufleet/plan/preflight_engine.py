@@ -8,6 +8,7 @@ from ..catalog import distro
 from ..errors import Refused
 from ..schema import Finding, HostFacts, PlannedService, Provision
 from .daemon import PATH, given_twice, left_out, merged
+from .drift import cdi_devices
 from .provision import daemon, engine_packages, nvidia_devices
 from .versions import version
 from .wanted import Wanted
@@ -128,7 +129,8 @@ def _configuration(wanted: Wanted, facts: HostFacts, provision: Provision) -> It
     except Refused as refused:
         yield from (block("ENG-CONFIG", p.where, p.what, p.fix) for p in refused.problems)
         return
-    if missing_way(facts, provision) and left_out(facts.plumbing.daemon):
+    missing = any(device not in facts.engine.cdi_devices for device in cdi_devices(provision))
+    if missing and left_out(facts.plumbing.daemon):
         fix = "add /var/run/cdi, where the cards' specifications are made at every boot"
         yield block("ENG-CONFIG", f"{PATH}/cdi-spec-dirs", "leaves out /var/run/cdi", fix)
     twice = given_twice(facts.plumbing.daemon, keys, facts.plumbing.flags)
@@ -141,13 +143,6 @@ def _configuration(wanted: Wanted, facts: HostFacts, provision: Provision) -> It
         fix = "set restart_engine = True, or live-restore in daemon.json"
         what = f"Docker must be restarted, which stops {', '.join(others)}"
         yield block("ENG-RESTART", "engine", what, fix)
-
-
-def missing_way(facts: HostFacts, provision: Provision) -> bool:
-    """Whether CDI devices have to be made for cards."""
-    wanted = {f"amd.com/gpu={i}" for i in provision.amd_cards}
-    wanted |= {f"nvidia.com/gpu={i}" for i in provision.cards if provision.route == "cdi"}
-    return not wanted <= {*facts.engine.cdi_devices}
 
 
 def missing_nodes(services: Iterable[PlannedService], facts: HostFacts) -> Iterable[Finding]:
