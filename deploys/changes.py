@@ -7,7 +7,7 @@ from typing import get_args
 
 from ..plan.daemon import PATH
 from ..plan.drift import differences
-from ..plan.provision import UNITS, loaded, right
+from ..plan.provision import UNITS, coming, loaded, right
 from ..schema import Change, HostState, Provision
 from ..schema.forecast import Kind
 from . import amd, boot
@@ -37,5 +37,5 @@ def _engine(wanted: Provision, state: HostState) -> Iterator[Change]:
         yield Change(kind="engine", what=_WRONG[wanted.engine])
     elif not loaded(wanted, have):
         yield Change(kind="engine", what="docker: has not loaded what containers need for cards")
-    elif wanted.engine == "docker" and (wanted.route or wanted.amd_cards) and have.engine is None:
+    elif coming(wanted, have):
         yield Change(kind="engine", what=f"{PATH}: what containers need for cards, if the new engine has to be told")

@@ -7,11 +7,10 @@ import io
 from pyinfra.api.command import FileUploadCommand
 from pyinfra.context import host
 
-from ..facts.plumbing import ENGINES
 from ..plan.daemon import PATH, merged
 from ..plan.drift import cdi_devices, missing_devices
-from ..plan.provision import UNITS, daemon, loaded, right
-from ..schema import HostState, Plumbing, Provision
+from ..plan.provision import UNITS, coming, daemon, loaded, right
+from ..schema import HostState
 from . import amd
 from .observe import Commands, Target, converging
 from .script import script
@@ -21,15 +20,14 @@ from .script import script
 def configured(target: Target, state: HostState) -> Commands:
     """Merge what is needed into daemon.json, restart dockerd where it has not loaded that; or start Podman's socket."""
     provision, have = target.plan.provision, state.plumbing
-    coming = _comes(target.plan.provision, have)
-    if right(provision, have) and loaded(provision, have) and not coming:
+    if right(provision, have) and loaded(provision, have) and not coming(provision, have):
         host.noop(UNITS[provision.engine])
         return
     if provision.engine == "podman" or have.disabled or have.stopped:
         yield script("start", unit=UNITS[provision.engine])
     if provision.engine == "podman":
         return
-    if coming:
+    if coming(provision, have):
         yield "true"  # whether it has to be told anything is known when it is there
         return
     new = merged(have.daemon, daemon(provision, have.engine))
@@ -37,12 +35,6 @@ def configured(target: Target, state: HostState) -> Commands:
         yield FileUploadCommand(io.BytesIO(new.encode()), f"{PATH}.new")
     if new is not None or not loaded(provision, have):
         yield script("daemon", path=PATH)
-
-
-def _comes(wanted: Provision, have: Plumbing) -> bool:
-    """Whether Docker is installed before, for containers with cards."""
-    cards = bool(wanted.route or wanted.amd_cards)
-    return cards and any(name in ENGINES and name not in have.packages for name in wanted.packages)
 
 
 @converging

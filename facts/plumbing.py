@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..schema import Plumbing
+from ..schema.provision import ENGINES
 from .locks import held
 from .section import Section
 
@@ -65,7 +66,6 @@ fi
 [ -S "$R/run/podman/podman.sock" ] && [ -L "$R/etc/systemd/system/sockets.target.wants/podman.socket" ] && echo socket
 """
 
-ENGINES = ("docker-ce", "docker.io", "docker")  # packages of dockerd
 _VENDORS = (
     "download.docker.com", "nvidia.github.io", "repo.radeon.com/amdgpu/", "repo.radeon.com/amd-container-toolkit/"
 )  # fmt: skip

@@ -11,7 +11,7 @@ from gpufleet.deploys.changes import changes
 from gpufleet.deploys.observe import Target
 from gpufleet.plan.forecast import forecast
 from gpufleet.render import render
-from gpufleet.schema import Container, Entry, HostFacts, HostForecast, HostState, Plan
+from gpufleet.schema import Container, Entry, HostFacts, HostForecast, HostState, Plan, Plumbing
 from tests.conftest import cases, planned
 
 
@@ -55,6 +55,7 @@ def changed(state: HostState, stack: str, now: dict[str, Any]) -> HostState:
     for path, size in now.get("sizes", {}).items():
         entries[path] = entries[path].model_copy(update={"size": size})
     now = {k: v for k, v in now.items() if k not in ("missing", "sizes")}
+    now |= {name: Plumbing(**now[name]) for name in now.keys() & {"plumbing"}}
     for name in now.keys() & {"hashes", "release"}:
         now[name] = {**getattr(state, name), **now[name]} if now[name] else {}
     return state.model_copy(update={"containers": tuple(have.values()), "entries": entries, **now})

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ..catalog import distro
 from ..schema import Distro, Gpu, HostFacts, Plumbing, Provision, Source
 from ..schema.distro import Release, Vendor
+from ..schema.provision import ENGINES
 from . import amd
 from .daemon import merged
 from .driver import PENDING, buildable, driverless, flavour, kept_out
@@ -120,6 +121,12 @@ def loaded(wanted: Provision, have: Plumbing) -> bool:
     if wanted.route == "hook" and ("nvidia" not in have.live or hook):
         return False
     return "cdi" in have.live or not (wanted.route == "cdi" or wanted.amd_cards)
+
+
+def coming(wanted: Provision, have: Plumbing) -> bool:
+    """Whether Docker is still to be installed for containers with cards: what it has to be told is known then."""
+    cards = bool(wanted.route or wanted.amd_cards)
+    return cards and any(name in ENGINES and name not in have.packages for name in wanted.packages)
 
 
 def engine_packages(wanted: Wanted, facts: HostFacts) -> tuple[str, ...]:

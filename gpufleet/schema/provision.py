@@ -8,6 +8,7 @@ from .base import Noun
 from .distro import EngineName, PackageManager, Pin
 
 Reboot = Literal["never", "ask", "when_needed"]
+ENGINES = ("docker-ce", "docker.io", "docker")  # packages of dockerd
 
 
 class Source(Noun):
