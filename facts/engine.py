@@ -31,6 +31,15 @@ CDI = r"""
 cat /etc/cdi/*.yaml /etc/cdi/*.json /var/run/cdi/*.yaml /var/run/cdi/*.json 2>/dev/null |
   grep -oE '"?(kind|name)"?: *"?[^", ]+' | tr -d '" ' | sed 's/^/cdi /'
 """
+# What runs under the other engine has the same directories and cards.
+ELSEWHERE = r"""
+label='{{.Label "com.docker.compose.project"}}'
+if [ "${engine-}" = podman ]; then
+  [ -e "$R/run/docker.pid" ] && limit 20 docker -H unix:///run/docker.sock ps -a --format "project $label"
+else
+  [ -L "$R/etc/systemd/system/sockets.target.wants/podman.socket" ] && limit 20 podman ps -a --format "project $label"
+fi
+"""
 
 
 def parse(lines: list[str]) -> Engine:
@@ -102,6 +111,16 @@ def parse_cdi(lines: list[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+def parse_elsewhere(lines: list[str]) -> tuple[str, ...]:
+    """Compose's projects; a container that is nobody's has an empty one.
+
+    >>> parse_elsewhere(["project web", "project ", "project mine", "project web"])
+    ('mine', 'web')
+    """
+    found = {project for key, _, project in (line.partition(" ") for line in lines) if key == "project"}
+    return tuple(sorted(found - {""}))
+
+
 def container(line: str) -> Container | None:
     """A line of `docker ps`; None for one that is not whole, and for what Compose does not manage.
 
@@ -134,6 +153,7 @@ def _health(status: str) -> Literal["healthy", "unhealthy", "starting", "none"]:
 SECTION = Section("engine", INFO + CONTAINERS + CDI, parse)
 CDI_SECTION = Section("cdi", CDI, parse_cdi)
 CONTAINERS_SECTION = Section("containers", CONTAINERS, parse_containers)
+ELSEWHERE_SECTION = Section("elsewhere", ELSEWHERE, parse_elsewhere)
 
 
 class ContainerEngine(SectionFact[Engine]):

@@ -18,6 +18,7 @@ SECTIONS: list[Section[Any]] = [
     nodes.SECTION,
     plumbing.SECTION,
     engine.SECTION,
+    engine.ELSEWHERE_SECTION,
     ports.SECTION,
     disk.SECTION,
     disk.PRESENT_SECTION,

@@ -56,13 +56,6 @@ pid=$(cat "$R/run/docker.pid") && {
   [ -z "$cards" ] || [ -z "$stale" ] || limit 20 docker info --format '{{json .}}' | sed 's/^/info /'
 }
 [ -d "$R/snap/docker/current" ] && echo snap
-# What runs under the other engine has the same directories and cards.
-label='{{.Label "com.docker.compose.project"}}'
-if [ "${engine-}" = podman ]; then
-  [ -e "$R/run/docker.pid" ] && limit 20 docker -H unix:///run/docker.sock ps -a --format "elsewhere $label"
-else
-  [ -L "$R/etc/systemd/system/sockets.target.wants/podman.socket" ] && limit 20 podman ps -a --format "elsewhere $label"
-fi
 [ -S "$R/run/podman/podman.sock" ] && [ -L "$R/etc/systemd/system/sockets.target.wants/podman.socket" ] && echo socket
 """
 
@@ -102,7 +95,6 @@ def parse(lines: list[str]) -> Plumbing:
         socket=("socket", "") in rows,
         disabled=dict(rows).get("unit") == "disabled",
         stopped=dict(rows).get("active") == "inactive",
-        elsewhere=tuple(sorted({value for key, value in rows if key == "elsewhere" and value})),
     )
 
 

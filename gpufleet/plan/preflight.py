@@ -58,7 +58,7 @@ def _others(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
 
 def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     seen: dict[int, str] = {}
-    if wanted.stack in facts.plumbing.elsewhere:
+    if wanted.stack in facts.elsewhere:
         return  # it is ourselves who listen, under the other engine
     for service in wanted.services:
         port = service.publish

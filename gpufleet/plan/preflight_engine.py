@@ -34,7 +34,7 @@ def engine(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[F
         fix = "log in as root, or set `_sudo = True` in group_data"
         yield block("HOST-ROOT", "host", f"commands run as uid {system.uid}", fix)
         return
-    if wanted.stack in facts.plumbing.elsewhere:
+    if wanted.stack in facts.elsewhere:
         other = "docker" if wanted.settings.engine == "podman" else "podman"
         socket = {"docker": "/run/docker.sock", "podman": "/run/podman/podman.sock"}[other]
         fix = f"end it there: `docker -H unix://{socket} compose -p {wanted.stack} down`; its data stays"

@@ -82,7 +82,11 @@ class System(Noun):
 
 
 class HostFacts(Noun):
-    """Everything plan() asks of a host. ``node_groups``: the numeric group of each device node of AMD's cards."""
+    """Everything plan() asks of a host.
+
+    ``node_groups``: the numeric group of each device node of AMD's cards; ``elsewhere``: projects of Compose under the
+    engine that is not the wanted one.
+    """
 
     system: System = System()
     gpus: Gpus = Gpus()
@@ -93,6 +97,7 @@ class HostFacts(Noun):
     present: dict[str, int] = {}
     node_groups: dict[str, int] = {}
     plumbing: Plumbing = Plumbing()
+    elsewhere: tuple[str, ...] = ()
 
 
 class Entry(Noun):

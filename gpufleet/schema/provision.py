@@ -62,8 +62,7 @@ class Plumbing(Noun):
     the file of package sources that names them; ``half``: packages that an interrupted package manager left;
     ``socket``: Podman's is there, now and at every boot; ``kept_out``: what keeps a driver's module from loading, as
     FILE:LINE:TEXT.
-    ``disabled``: docker.service does not start at boot, ``stopped``: it was not started; ``elsewhere``: projects of
-    Compose under the engine that is not the wanted one.
+    ``disabled``: docker.service does not start at boot, ``stopped``: it was not started.
     """
 
     packages: dict[str, str] = {}
@@ -81,4 +80,3 @@ class Plumbing(Noun):
     socket: bool = False
     disabled: bool = False
     stopped: bool = False
-    elsewhere: tuple[str, ...] = ()
