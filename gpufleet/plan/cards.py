@@ -92,11 +92,10 @@ def choices(
     built = {i: a for i, s in enumerate(have) if (a := accelerator(s.card, service.service))}
     pin = pinned(service, wanted)
     may = [i for i in built if pin is None or _is(have[i], pin)]
-    count = int(service.options.get("tensor_parallel", 1))
-    if count == 1:
+    if service.cards == 1:
         return built, tuple((i,) for i in may)
     near = {frozenset(link.cards): link.kind for link in links}
-    groups = islice(combinations(built if pin is None else may, count), GROUPS)
+    groups = islice(combinations(built if pin is None else may, service.cards), GROUPS)
     equal = (g for g in groups if len({_kind(have[i]) for i in g}) == 1)
     return built, tuple(sorted(equal, key=lambda g: _distance([have[i] for i in g], near)))
 

@@ -74,11 +74,10 @@ def _place(
 def _without(service: WantedService, wanted: Wanted, have: Sequence[Slot], built: Mapping[int, Accelerator]) -> str:
     """Why a service that should have cards has none; empty: it can do without."""
     there = ", ".join(f"{s.number}: {s.name} {s.id}" for s in have)
-    pin, count = pinned(service, wanted), int(service.options.get("tensor_parallel", 1))
-    if pin is not None:
+    if (pin := pinned(service, wanted)) is not None:
         return f"there is no card {pin} that it has an image for; the role has {there}"
-    if count > 1 and built:
-        return f"it wants {count} equal cards; the role has {there}"
+    if service.cards > 1 and built:
+        return f"it wants {service.cards} equal cards; the role has {there}"
     return ""
 
 

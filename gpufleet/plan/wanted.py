@@ -45,6 +45,11 @@ class WantedService:
         """The one model of a program that has one."""
         return self.residents[0] if self.service.models == "one" else None
 
+    @property
+    def cards(self) -> int:
+        """How many it wants, where it gets any: equal ones, each with its part of every model."""
+        return int(self.options.get("tensor_parallel", 1))
+
 
 @dataclass(frozen=True)
 class Wanted:
