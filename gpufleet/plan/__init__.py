@@ -9,6 +9,7 @@ from .checkup import gpu_findings
 from .driver import against as drivers
 from .driver import driverless
 from .explain import explain
+from .finding import block
 from .known import ROLES
 from .place import Placed, place
 from .preflight import preflight
@@ -115,12 +116,11 @@ def _secrets(wanted: Wanted) -> tuple[Secret, ...]:
 def _context(wanted: Wanted) -> tuple[Finding, ...]:
     """A context longer than the model was made for gives gibberish, not an error."""
     return tuple(
-        Finding(
-            id="PLAN-CONTEXT",
-            severity="blocks",
-            where=f"options/{s.name}/context",
-            what=f"{s.options['context']} tokens is beyond {w.model.file}'s {w.model.architecture.context}",
-            fix=f"set it to {w.model.architecture.context} or less",
+        block(
+            "PLAN-CONTEXT",
+            f"options/{s.name}/context",
+            f"{s.options['context']} tokens is beyond {w.model.file}'s {w.model.architecture.context}",
+            f"set it to {w.model.architecture.context} or less",
         )
         for s in wanted.services
         for w in s.weights

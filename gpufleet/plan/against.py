@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ..schema import Finding, HostFacts, Ledger
 from .cards import slots
+from .finding import block, inform, warn
 from .ledger import what
 from .place import Place, Placed
 from .versions import version
@@ -27,10 +28,6 @@ def against(wanted: Wanted, facts: HostFacts, placed: Placed) -> tuple[Finding, 
     )
 
 
-def _block(id_: str, where: str, what: str, fix: str) -> Finding:
-    return Finding(id=id_, severity="blocks", where=where, what=what, fix=fix)
-
-
 def over(ledgers: tuple[Ledger, ...]) -> Iterable[Finding]:
     """Memories of which more is asked than there is."""
     for book in ledgers:
@@ -45,12 +42,12 @@ def over(ledgers: tuple[Ledger, ...]) -> Iterable[Finding]:
         detail = " + ".join(f"{text} {mib}" for _, text, mib in rows)
         reserve = "reserve_ram_mib" if book.device == "ram" else "reserve_vram_mib"
         fix = f"choose a smaller model, a smaller options/context, or a smaller {reserve}"
-        yield _block("PLAN-FIT", f"ledger/{book.device}", f"{says} ({detail})", fix)
+        yield block("PLAN-FIT", f"ledger/{book.device}", f"{says} ({detail})", fix)
 
 
 def _unplaced(placed: Placed) -> Iterable[Finding]:
     for name, why in placed.unplaced.items():
-        yield _block("PLAN-CARD", f"services/{name}", why, f"set cards = {{'{name}': ONE OF THEM}}, or another role")
+        yield block("PLAN-CARD", f"services/{name}", why, f"set cards = {{'{name}': ONE OF THEM}}, or another role")
 
 
 def _no_card(wanted: Wanted, facts: HostFacts, places: Mapping[str, Place]) -> Iterable[Finding]:
@@ -64,17 +61,17 @@ def _no_card(wanted: Wanted, facts: HostFacts, places: Mapping[str, Place]) -> I
     if have:
         what = "; ".join(f"{s.id} {s.name} ({s.card.gfx_target or s.card.vendor})" for s in have)
         fix = "add an image for it to the service, or put the host in the group cpu"
-        yield _block("GPU-NO-IMAGE", "gpus", f"no service has an image for {what}", fix)
+        yield block("GPU-NO-IMAGE", "gpus", f"no service has an image for {what}", fix)
     else:
         what = f"no usable GPU for the role {wanted.role}: {_states(facts) or 'no GPU on this host'}"
-        yield _block("GPU-NONE", "gpus", what, "mend the driver, or put the host in the group cpu")
+        yield block("GPU-NONE", "gpus", what, "mend the driver, or put the host in the group cpu")
 
 
 def _few(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     have = slots(facts)
     if wanted.role == "dual_gpu" and len(have) == 1:
         what = f"the role dual_gpu needs two cards, this host has one: {have[0].name} {have[0].id}"
-        yield _block("GPU-FEW", "gpus", what, "put the host in the group single_gpu")
+        yield block("GPU-FEW", "gpus", what, "put the host in the group single_gpu")
 
 
 def _tight(wanted: Wanted, facts: HostFacts, placed: Placed) -> Iterable[Finding]:
@@ -87,14 +84,14 @@ def _tight(wanted: Wanted, facts: HostFacts, placed: Placed) -> Iterable[Finding
         if free is not None and min(free + ours, slot.mib) < need:
             says = f"{min(free + ours, slot.mib)} MiB are free on {slot.name}, {wanted.mode} wants {need}"
             fix = "end what uses it, or choose another dual_gpu_mode"
-            yield Finding(id="PLAN-TIGHT", severity="warns", where=f"gpus/{slot.id}", what=says, fix=fix)
+            yield warn("PLAN-TIGHT", f"gpus/{slot.id}", says, fix)
 
 
 def _role(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     """Cards that nobody uses, where the stack has something for them."""
     if wanted.role == "single_gpu" and "dual_gpu" in wanted.roles and len(have := slots(facts)) > 1:
         fix = "put the host in the group dual_gpu, if all may be used"
-        yield Finding(id="PLAN-ROLE", severity="informs", where="gpus", what=f"one of {len(have)} is used", fix=fix)
+        yield inform("PLAN-ROLE", "gpus", f"one of {len(have)} is used", fix)
 
 
 def _old_drivers(wanted: Wanted, places: Mapping[str, Place]) -> Iterable[Finding]:
@@ -106,7 +103,7 @@ def _old_drivers(wanted: Wanted, places: Mapping[str, Place]) -> Iterable[Findin
             if card.vendor == "nvidia" and have and need > have:
                 says = f"its image needs CUDA {built}, driver {card.driver_version} has {card.cuda_version}"
                 fix = f"install driver {FIRST_DRIVER.get(need[0], 'of that version')} or newer, or use an older image"
-                yield _block("GPU-DRIVER-OLD", f"services/{service.name}", says, fix)
+                yield block("GPU-DRIVER-OLD", f"services/{service.name}", says, fix)
 
 
 def _states(facts: HostFacts) -> str:

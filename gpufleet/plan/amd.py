@@ -9,6 +9,7 @@ from ..schema import Finding, Gpu, HostFacts, Provision
 from ..schema.distro import Amd, AmdRelease
 from .driver import THEN, kept_out
 from .fill import fill
+from .finding import block, inform, warn
 from .versions import CDI_SWITCH, version
 from .wanted import Wanted
 
@@ -68,30 +69,27 @@ def against(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
         yield obstacle
     else:
         what = f"none yet for {', '.join(str(c.pci_id) for c in cards)}"
-        yield _finding("GPU-DRIVER-INSTALL", what, f"will install {DRIVER}; {THEN[wanted.settings.reboot]}", "informs")
+        yield inform("GPU-DRIVER-INSTALL", "gpus", what, f"will install {DRIVER}; {THEN[wanted.settings.reboot]}")
 
 
 def _processors(cards: list[Gpu], facts: HostFacts) -> Iterable[Finding]:
     """Of those that have no driver, where no other card works either."""
     if cards and not any(c.usable for c in facts.gpus.cards):
         what = f"{', '.join(str(c.pci_id) for c in cards)}: processors' graphics are driven by the kernel's own amdgpu"
-        yield _finding(
-            "GPU-DRIVER-INSTALL", what, "boot a kernel that has it; gpufleet installs none for these", "warns"
-        )
+        yield warn("GPU-DRIVER-INSTALL", "gpus", what, "boot a kernel that has it; gpufleet installs none for these")
 
 
 def _obstacle(facts: HostFacts) -> Finding | None:
     """Why there will be no driver."""
     if known(facts) is None:
         fix = "install amdgpu by hand, then set driver = 'adopt'"
-        return _finding("GPU-DRIVER-INSTALL", f"no amdgpu packages known for {_host(facts)}", fix)
+        return block("GPU-DRIVER-INSTALL", "gpus", f"no amdgpu packages known for {_host(facts)}", fix)
     if facts.system.refuses_modules:
         fix = "enrol dkms' key at the host's console, or switch Secure Boot off"
-        return _finding("HOST-SECURE-BOOT", f"{DRIVER}'s modules would not be signed, and Secure Boot is on", fix)
+        return block("HOST-SECURE-BOOT", "gpus", f"{DRIVER}'s modules would not be signed, and Secure Boot is on", fix)
     if line := kept_out(facts, "amdgpu", "nomodeset"):
-        return _finding(
-            "GPU-BLACKLISTED", f"{line} keeps amdgpu from loading", "remove it, rebuild the initramfs, reboot"
-        )
+        fix = "remove it, rebuild the initramfs, reboot"
+        return block("GPU-BLACKLISTED", "gpus", f"{line} keeps amdgpu from loading", fix)
     return None
 
 
@@ -108,13 +106,8 @@ def way(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Find
 
 
 def _way(what: str) -> Finding:
-    fix = "set amd_access = 'nodes', which needs neither"
-    return Finding(id="GPU-CDI", severity="blocks", where="group_data/amd_access", what=what, fix=fix)
+    return block("GPU-CDI", "group_data/amd_access", what, "set amd_access = 'nodes', which needs neither")
 
 
 def _host(facts: HostFacts) -> str:
     return f"{facts.system.distro} {facts.system.distro_version} on {facts.system.arch}".replace("  ", " ")
-
-
-def _finding(id_: str, what: str, fix: str, severity: str = "blocks") -> Finding:
-    return Finding(id=id_, severity=severity, where="gpus", what=what, fix=fix)

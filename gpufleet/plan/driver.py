@@ -8,6 +8,7 @@ from typing import Literal
 from ..catalog import distro, driver_families
 from ..schema import DriverFamily, Finding, Gpu, HostFacts
 from ..schema.distro import Driver
+from .finding import block, inform
 from .wanted import Wanted
 
 Flavour = Literal["open", "proprietary"]
@@ -47,32 +48,28 @@ def against(cards: Sequence[Gpu], wanted: Wanted, facts: HostFacts) -> Iterable[
     names = ", ".join(f"{c.pci_id} ({family(c).name})" for c in cards)
     if entry is None or entry.driver is None:
         fix = "install NVIDIA's driver by hand, then set driver = 'adopt'"
-        yield _finding("GPU-DRIVER-INSTALL", f"no driver packages known for {facts.system.distro}", fix)
+        yield block("GPU-DRIVER-INSTALL", "gpus", f"no driver packages known for {facts.system.distro}", fix)
     elif not buildable(entry.driver, facts):
         what = "dkms, which builds the driver's modules, comes from EPEL, which is not there"
         fix = "enable CRB and install epel-release, or dkms itself, then run again"
-        yield _finding("GPU-DRIVER-INSTALL", what, fix)
+        yield block("GPU-DRIVER-INSTALL", "gpus", what, fix)
     elif flavour(cards, branch) is None:
         newest = min((f.branch for c in cards if (f := family(c)).branch), default=None)
         fix = f"set driver_branch = {newest}" if newest and newest < branch else "take the older ones out"
-        yield _finding("GPU-DRIVER-INSTALL", f"no driver {branch} for {names} together", fix)
+        yield block("GPU-DRIVER-INSTALL", "gpus", f"no driver {branch} for {names} together", fix)
     elif facts.system.refuses_modules:
         fix = "enrol dkms' key at the host's console, install a signed driver by hand, or switch Secure Boot off"
-        yield _finding("HOST-SECURE-BOOT", "the driver's modules would not be signed, and Secure Boot is on", fix)
+        yield block("HOST-SECURE-BOOT", "gpus", "the driver's modules would not be signed, and Secure Boot is on", fix)
     elif line := kept_out(facts, "nvidia"):
         fix = "remove it, rebuild the initramfs, reboot"
-        yield _finding("GPU-BLACKLISTED", f"{line} keeps nvidia from loading", fix)
+        yield block("GPU-BLACKLISTED", "gpus", f"{line} keeps nvidia from loading", fix)
     else:
         then = THEN[wanted.settings.reboot]
         what = f"none yet for {names}"
         fix = f"will install {branch}, {flavour(cards, branch)} modules; {then}"
-        yield Finding(id="GPU-DRIVER-INSTALL", severity="informs", where="gpus", what=what, fix=fix)
+        yield inform("GPU-DRIVER-INSTALL", "gpus", what, fix)
 
 
 def kept_out(facts: HostFacts, *words: str) -> str | None:
     """The first line that keeps a module from loading, by the module's name or a word for all of them."""
     return next((line for line in facts.plumbing.kept_out if {*words} & {*line.rpartition(":")[2].split()}), None)
-
-
-def _finding(id_: str, what: str, fix: str) -> Finding:
-    return Finding(id=id_, severity="blocks", where="gpus", what=what, fix=fix)

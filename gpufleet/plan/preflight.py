@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from ..schema import Download, Finding, HostFacts, Listener, Provision
 from . import amd
+from .finding import block, warn
 from .ledger import mib
-from .preflight_engine import block, engine, way
+from .preflight_engine import engine, way
 from .wanted import Wanted
 
 
@@ -53,7 +54,7 @@ def _others(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
         {c.project for c in facts.engine.containers if c.directory.startswith(root)} - {wanted.stack}
     ):
         what, fix = f"the stack {project} is still here", f"end it with `docker compose -p {project} down`"
-        yield Finding(id="ENG-OTHER-STACK", severity="warns", where="engine", what=what, fix=fix)
+        yield warn("ENG-OTHER-STACK", "engine", what, fix)
 
 
 def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:

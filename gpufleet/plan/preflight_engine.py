@@ -9,6 +9,7 @@ from ..errors import Refused
 from ..schema import Finding, HostFacts, PlannedService, Provision
 from .daemon import PATH, given_twice, left_out, merged
 from .drift import cdi_devices
+from .finding import block, inform, warn
 from .provision import daemon, engine_packages, nvidia_devices
 from .versions import version
 from .wanted import Wanted
@@ -20,11 +21,6 @@ PODMAN_MINIMUM = (5, 1)
 
 # dpkg is finished by our own script; which of two versions of an .rpm shall stay is for its owner to say.
 FINISH = {"dnf": "run `dnf remove --duplicates`", "zypper": "remove the earlier version with `rpm -e`"}
-
-
-def block(id_: str, where: str, what: str, fix: str) -> Finding:
-    """A finding that stops this host."""
-    return Finding(id=id_, severity="blocks", where=where, what=what, fix=fix)
 
 
 def engine(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Finding]:
@@ -53,7 +49,7 @@ def engine(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[F
         yield from _missing(wanted, facts, provision)
     elif not have.reachable and facts.plumbing.stopped:
         fix = "will start it, now and at every boot"
-        yield Finding(id="ENG-START", severity="informs", where="engine", what="docker is not started", fix=fix)
+        yield inform("ENG-START", "engine", "docker is not started", fix)
     elif not have.reachable:
         fix = "look at `journalctl -u docker`, mend and start it"
         yield block("ENG-DOWN", "engine", f"docker does not answer: {have.complaint}", fix)
@@ -80,7 +76,7 @@ def _missing(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable
         yield block("ENG-NONE", "engine", f"{what}, and install_engine is off", fix)
     elif engine:
         fix = f"will install {', '.join(engine)}"
-        yield Finding(id="ENG-INSTALL", severity="informs", where="engine", what=what, fix=fix)
+        yield inform("ENG-INSTALL", "engine", what, fix)
     else:
         entry, podman = distro(facts.system.distro), wanted.settings.engine == "podman"
         ours = podman or wanted.settings.engine_from == "distro"
@@ -100,7 +96,7 @@ def _packages(facts: HostFacts, provision: Provision) -> Iterable[Finding]:
     if facts.plumbing.half:
         fix = FINISH.get(provision.manager or "", "nothing to do: `dpkg --configure -a` comes first")
         what = f"half-installed: {', '.join(facts.plumbing.half)}"
-        yield Finding(id="HOST-PACKAGES", severity="warns", where="host", what=what, fix=fix)
+        yield warn("HOST-PACKAGES", "host", what, fix)
     entry = distro(facts.system.distro)
     others = [p for p in (entry.conflicts if entry else ()) if p in facts.plumbing.packages]
     if others and "docker-ce" in provision.packages:
