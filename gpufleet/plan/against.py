@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..schema import Finding, HostFacts, Ledger
-from .cards import slots
+from .cards import Slot
 from .finding import block, inform, warn
 from .ledger import what
 from .place import Place, Placed
@@ -21,9 +21,10 @@ def against(wanted: Wanted, facts: HostFacts, placed: Placed) -> tuple[Finding, 
     return (
         *over(placed.ledgers),
         *_unplaced(placed),
-        *(_no_card(wanted, facts, placed.places) if not placed.unplaced else _few(wanted, facts)),
+        *_few(wanted, placed.slots),
+        *(_no_card(wanted, facts, placed) if not placed.unplaced else ()),
         *_tight(wanted, facts, placed),
-        *_role(wanted, facts),
+        *_role(wanted, placed.slots),
         *_old_drivers(wanted, placed.places),
     )
 
@@ -50,16 +51,19 @@ def _unplaced(placed: Placed) -> Iterable[Finding]:
         yield block("PLAN-CARD", f"services/{name}", why, f"set cards = {{'{name}': ONE OF THEM}}, or another role")
 
 
-def _no_card(wanted: Wanted, facts: HostFacts, places: Mapping[str, Place]) -> Iterable[Finding]:
+def _few(wanted: Wanted, have: Sequence[Slot]) -> Iterable[Finding]:
+    if wanted.role == "dual_gpu" and len(have) == 1:
+        what = f"the role dual_gpu needs two cards, this host has one: {have[0].name} {have[0].id}"
+        yield block("GPU-FEW", "gpus", what, "put the host in the group single_gpu")
+
+
+def _no_card(wanted: Wanted, facts: HostFacts, placed: Placed) -> Iterable[Finding]:
+    places = placed.places
     required = [s.name for s in wanted.services if s.service.gpu == "required" and not places[s.name].cards]
-    have = slots(facts)
-    yield from _few(wanted, facts)
-    if wanted.role == "cpu" and not required:
+    if not required and (wanted.role == "cpu" or any(p.cards for p in places.values())):
         return
-    if not required and any(p.cards for p in places.values()):
-        return
-    if have:
-        what = "; ".join(f"{s.id} {s.name} ({s.card.gfx_target or s.card.vendor})" for s in have)
+    if placed.slots:
+        what = "; ".join(f"{s.id} {s.name} ({s.card.gfx_target or s.card.vendor})" for s in placed.slots)
         fix = "add an image for it to the service, or put the host in the group cpu"
         yield block("GPU-NO-IMAGE", "gpus", f"no service has an image for {what}", fix)
     else:
@@ -67,18 +71,11 @@ def _no_card(wanted: Wanted, facts: HostFacts, places: Mapping[str, Place]) -> I
         yield block("GPU-NONE", "gpus", what, "mend the driver, or put the host in the group cpu")
 
 
-def _few(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
-    have = slots(facts)
-    if wanted.role == "dual_gpu" and len(have) == 1:
-        what = f"the role dual_gpu needs two cards, this host has one: {have[0].name} {have[0].id}"
-        yield block("GPU-FEW", "gpus", what, "put the host in the group single_gpu")
-
-
 def _tight(wanted: Wanted, facts: HostFacts, placed: Placed) -> Iterable[Finding]:
     """Cards that others use more of than a mode bears. What our own containers take is not held against it."""
     running = {c.service for c in facts.engine.containers if c.project == wanted.stack and c.state == "running"}
-    for number, slot in enumerate(slots(facts)):
-        need, free = wanted.free_mib.get(number, 0), slot.card.vram_free_mib
+    for slot in placed.slots:
+        need, free = wanted.free_mib.get(slot.number, 0), slot.card.vram_free_mib
         books = [book for book in placed.ledgers if book.device == slot.id]
         ours = sum(line.mib for book in books for line in book.lines if line.service in running)
         if free is not None and min(free + ours, slot.mib) < need:
@@ -87,9 +84,9 @@ def _tight(wanted: Wanted, facts: HostFacts, placed: Placed) -> Iterable[Finding
             yield warn("PLAN-TIGHT", f"gpus/{slot.id}", says, fix)
 
 
-def _role(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+def _role(wanted: Wanted, have: Sequence[Slot]) -> Iterable[Finding]:
     """Cards that nobody uses, where the stack has something for them."""
-    if wanted.role == "single_gpu" and "dual_gpu" in wanted.roles and len(have := slots(facts)) > 1:
+    if wanted.role == "single_gpu" and "dual_gpu" in wanted.roles and len(have) > 1:
         fix = "put the host in the group dual_gpu, if all may be used"
         yield inform("PLAN-ROLE", "gpus", f"one of {len(have)} is used", fix)
 

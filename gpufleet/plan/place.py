@@ -25,16 +25,21 @@ class Place:
 
 @dataclass(frozen=True)
 class Placed:
-    """All places; ``ledgers`` of the cards, then the host's memory; ``unplaced``: why, by service."""
+    """All places; ``ledgers`` of the cards, then the host's memory; ``unplaced``: why, by service.
+
+    ``slots``: all of the host, whatever the role uses.
+    """
 
     places: Mapping[str, Place]
     ledgers: tuple[Ledger, ...]
     unplaced: Mapping[str, str]
+    slots: Sequence[Slot]
 
 
 def place(wanted: Wanted, facts: HostFacts) -> Placed:
     """The places of all services on this host."""
-    have = of_role(wanted, slots(facts))
+    there = slots(facts)
+    have = of_role(wanted, there)
     needs = {s.name: need(s) for s in wanted.services}
     built: dict[str, dict[int, Accelerator]] = {}
     asks: dict[str, Ask] = {}
@@ -52,7 +57,7 @@ def place(wanted: Wanted, facts: HostFacts) -> Placed:
         places[service.name] = _place(service, wanted, [have[i] for i in cards], built.get(service.name, {}), cards)
         if have and not cards and (why := _without(service, wanted, have, built.get(service.name, {}))):
             unplaced[service.name] = why
-    return Placed(places, _ledgers(wanted, facts, have, needs, given), unplaced)
+    return Placed(places, _ledgers(wanted, facts, have, needs, given), unplaced, there)
 
 
 def _place(
