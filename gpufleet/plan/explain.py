@@ -9,16 +9,15 @@ from . import ledger
 def explain(plan: Plan) -> list[str]:
     """The plan for people: a line each. What blocks is for the caller to say, once."""
     lines = [f"{plan.host}: {plan.stack} as {plan.role}, in {plan.root}"]
-    waits = plan.provision.pending
-    for s in () if waits else plan.services:
+    for s in plan.services:
         where = ", ".join(s.devices) or "cpu"
         lines.append(f"  {s.name:<10} {s.image}  on {where} ({s.reason})")
         lines += [f"    for {model} it unloads {', '.join(gone)}" for model, gone in s.unloads.items()]
     for name, version in plan.provision.packages.items():
         lines.append(f"  package {name} {version}".rstrip() + ("  held" if name in plan.provision.hold else ""))
-    if waits:
+    if plan.provision.pending:
         lines.append("  the rest is planned after the reboot, when the cards are known")
-    for book in () if waits else plan.ledgers:
+    for book in plan.ledgers:
         lines += [f"  {line}" for line in ledger.text(book)]
     lines += [f"  model {d.path.rsplit('/', 1)[1]}: {ledger.mib(d.bytes)} MiB" for d in plan.downloads]
     lines += [f"  url {name}: {url}" for name, url in plan.urls]

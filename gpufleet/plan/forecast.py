@@ -32,7 +32,7 @@ def forecast(
         return base
     if why := plan.provision.pending:
         now = (*(c for c in changes if c.kind == "packages"), Change(kind="reboot", what=why))
-        return base.model_copy(update={"state": "waits", "ledgers": (), "services": (), "changes": now})
+        return base.model_copy(update={"state": "waits", "changes": now})
     changes = tuple(changes)
     outlook: Outlook = "changes" if changes else "same"
     told = {

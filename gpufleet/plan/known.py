@@ -8,6 +8,7 @@ from ..errors import Problem, Refused, choose
 from ..schema import Settings, Stack
 
 ROLES = ("cpu", "single_gpu", "dual_gpu")
+AUTO = "auto"  # of tiers: the largest that fits
 Named = tuple[str, str, Collection[str]]
 
 
@@ -60,8 +61,8 @@ def _roles(where: str, stack: Stack) -> Iterator[Problem]:
 def _choices(stack: Stack, settings: Settings, role: str) -> Iterator[Problem]:
     """A tier and a mode that the stack does not have."""
     tier, mode = settings.tier, settings.dual_gpu_mode
-    if tier != "auto" and tier not in stack.tiers:
-        fix = choose(tier, ["auto", *stack.tiers]) if stack.tiers else "leave it out"
+    if tier != AUTO and tier not in stack.tiers:
+        fix = choose(tier, [AUTO, *stack.tiers]) if stack.tiers else "leave it out"
         yield Problem("group_data/tier", f"the stack {settings.stack} has no tier '{tier}'", fix)
     if mode is not None and role == "dual_gpu" and mode not in stack.modes:
         fix = choose(mode, stack.modes) if stack.modes else "leave it out"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import Problem, Refused
-from ..schema import Directory, HostFacts, Ledger, Mount, Output, PlannedService, Service
+from ..schema import Directory, HostFacts, Mount, Output, PlannedService, Service
 from .access import access
 from .fill import fill
 from .knobs import memory
@@ -133,7 +133,7 @@ def _parents(source: str) -> list[str]:
     return ["/".join(parts[:i]) for i in range(1, len(parts))]
 
 
-def deadline(wanted: Wanted, ledgers: tuple[Ledger, ...]) -> int:
+def deadline(wanted: Wanted) -> int:
     """Seconds until everything must be healthy: the setting, plus loading all weights at 100 MiB/s (a slow disk)."""
     weights = sum(w.model.bytes for s in wanted.services for w in s.residents)
     return wanted.settings.health_deadline + weights // (100 * MIB)

@@ -10,10 +10,8 @@ from typing import Any
 from ..catalog import Catalog
 from ..errors import Problem, Refused, choose
 from ..schema import Model, Service, Settings, Stack, StackService, read
-from .known import ROLES, check
+from .known import AUTO, ROLES, check
 from .options import options
-
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
