@@ -93,10 +93,16 @@ def arguments(target: Target) -> dict[str, str]:
         "files": [*files, *(FILES if below.amd_cards else ())],
         "packages": below.packages,
         "cards": (*below.cards, *below.amd_cards),
+        "steps": (f"{s.service}|{_coded(s.check)}|{s.id}" for s in target.plan.steps),
     }
-    told = {"engine": below.engine, "root": target.plan.root, "release": target.release.id}
-    told["compose"] = b64encode(target.release.files["compose.yaml"]).decode()
+    told = {"engine": below.engine, "root": target.plan.root, "release": target.release.id, "stack": target.plan.stack}
+    told["compose"] = _coded(target.release.files["compose.yaml"].decode())
     return told | {k: "\n".join(v) for k, v in lists.items()}
+
+
+def _coded(text: str) -> str:
+    """In Base64, which no shell takes for anything else."""
+    return b64encode(text.encode()).decode()
 
 
 def hurry(host: Host) -> None:

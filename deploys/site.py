@@ -22,7 +22,7 @@ from ..facts.host import Facts
 from ..plan import explain, plan, want
 from ..render import render
 from ..schema import HostFacts
-from . import accounts, boot, engine, layout, models, packages, reboot, release, up
+from . import accounts, boot, engine, layout, models, packages, reboot, release, steps, up
 from .observe import Target, hurry
 
 
@@ -97,6 +97,7 @@ def _converge(target: Target) -> None:
     models.fetched(name="Fetch the models", target=target)
     release.unpacked(name="Bring the release over", target=target)
     up.running(name="Run the release", target=target)
+    steps.done(name="Do what services need once", target=target)
     summary(name="Summary", target=target)
 
 

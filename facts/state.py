@@ -48,6 +48,18 @@ env="$root/.env"; [ -f "$env" ] || env=/dev/null
 echo "$compose" | base64 -d | docker compose --env-file "$env" -f - config --hash '*'
 """
 
+# A container that does not run cannot be asked: nothing of it is done.
+STEPS = r"""
+[ -n "$steps" ] || exit 0
+label=com.docker.compose
+echo "$steps" | while IFS='|' read -r service check id; do
+  container=$(docker ps -q --filter "label=$label.project=$stack" --filter "label=$label.service=$service" | head -n 1)
+  [ -n "$container" ] || continue
+  check=$(echo "$check" | base64 -d)
+  limit 60 docker exec "$container" sh -c "$check" </dev/null >/dev/null 2>&1 && echo "done $id"
+done
+"""
+
 
 def parse_entries(lines: list[str]) -> dict[str, Entry]:
     """``mode uid gid size kind|path|link`` lines, by path; a dangling link has only its first line."""
@@ -86,6 +98,11 @@ sha256sum <gpufleet.service
 """
 
 
+def parse_steps(lines: list[str]) -> tuple[str, ...]:
+    """Ids of the steps that are complete."""
+    return tuple(line.removeprefix("done ") for line in lines if line.startswith("done "))
+
+
 def parse_unit(lines: list[str]) -> str | None:
     """sha256 of the unit; None where it is not enabled."""
     return next((line.split()[0] for line in lines if line.strip()), None)
@@ -101,6 +118,7 @@ SECTIONS: list[Section[Any]] = [
     Section("release", RELEASE, parse_release),
     Section("hashes", HASHES, parse_hashes),
     engine.CDI_SECTION,
+    Section("done", STEPS, parse_steps),
     plumbing.SECTION,
 ]
 
@@ -110,7 +128,8 @@ class State(FactBase[HostState | None]):
 
     ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for and ``cards`` are a line each;
     ``release``: the id of the release whose files are read; ``compose``: its compose file, in Base64, which no shell
-    takes for anything else; ``engine``: docker or podman.
+    takes for anything else; ``engine``: docker or podman; ``steps`` of ``stack``: service, check in Base64, and id,
+    between bars, a line each.
     """
 
     @override
@@ -125,9 +144,12 @@ class State(FactBase[HostState | None]):
         files: str,
         packages: str,
         cards: str,
+        stack: str,
+        steps: str,
     ) -> str:
         lists = {"paths": paths, "operators": operators, "files": files, "packages": packages, "cards": cards}
-        return probe(SECTIONS, engine=engine, root=root, release=release, compose=compose, **lists)
+        more = {"stack": stack, "steps": steps}
+        return probe(SECTIONS, engine=engine, root=root, release=release, compose=compose, **lists, **more)
 
     @override
     def process(self, output: list[str]) -> HostState:

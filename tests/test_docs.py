@@ -13,7 +13,7 @@ import yaml
 
 from gpufleet.catalog import Catalog, findings
 from gpufleet.plan import want
-from gpufleet.schema import Forecast, Model, Noun, Service, Settings, Stack, StackService
+from gpufleet.schema import Forecast, Model, Noun, Service, Settings, Stack, StackService, read
 from gpufleet.schema.model import Architecture, Shape
 from gpufleet.schema.service import File, Gate, Healthcheck, Secret, Volume
 from gpufleet.schema.settings import Mirrors
@@ -93,8 +93,11 @@ def test_settings_in_the_docs_are_accepted(
 
 
 @pytest.mark.parametrize(("file", "block"), _blocks("yaml"))
-def test_stacks_in_the_docs_are_accepted(file: str, block: str, tmp_path: Path) -> None:
-    assert yaml.safe_load(block)
+def test_stacks_and_services_in_the_docs_are_accepted(file: str, block: str, tmp_path: Path) -> None:
+    entry = yaml.safe_load(block)
+    if "image" in entry:
+        assert read(Service, entry, file)
+        return
     (tmp_path / "mine.yaml").write_text(block)
     assert want(["cpu"], {"stack": str(tmp_path / "mine.yaml")}).services
 

@@ -29,6 +29,7 @@ OPERATIONS = {
     "models": "Fetch the models",
     "release": "Bring the release over",
     "run": "Run the release",
+    "steps": "Do what services need once",
 }
 SMALLER = ("--data", 'options={"redis": {"maxmemory_mib": 64}, "llama": {"context": 2048}}')
 ALL_FILES = "find / -xdev -type f -newermt @{since} -not -path '/var/log/*' -not -path '/run/*' | sort"

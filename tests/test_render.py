@@ -18,6 +18,7 @@ RELEASES: dict[str, Any] = {
     "runtime": ("runtime-only", "single_gpu"),
     "rocm": ("w7900", "single_gpu"),
     "selinux": ("selinux", "cpu"),
+    "everything": ("cpu", "cpu", {"catalog": str(CASES / "catalog"), "stack": "everything"}),
     "podman": ("podman-card", "single_gpu", {"engine": "podman"}),
 }
 

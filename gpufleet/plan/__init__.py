@@ -15,7 +15,7 @@ from .place import Placed, place
 from .preflight import preflight
 from .preflight_engine import missing_nodes
 from .provision import provision
-from .resolve import deadline, directories, outputs, resolve
+from .resolve import deadline, directories, outputs, resolve, steps
 from .wanted import Wanted, WantedService, want
 
 __all__ = ["ROLES", "Wanted", "WantedService", "explain", "plan", "want"]
@@ -49,6 +49,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         downloads=fetch,
         outputs=tuple(o for s in wanted.services for o in outputs(s) if services),
         secrets=_secrets(wanted),
+        steps=tuple(step for s in wanted.services for step in steps(wanted, s, placed) if services),
         health_deadline=deadline(wanted),
         keep_releases=settings.keep_releases,
         findings=(*findings, *missing_nodes(services, facts)),
@@ -101,6 +102,7 @@ def _downloads(wanted: Wanted) -> tuple[Download, ...]:
         )
         for s in wanted.services
         for w in s.weights
+        if w.model.sha256
     }
     return tuple(found[path] for path in sorted(found))
 
@@ -119,7 +121,7 @@ def _context(wanted: Wanted) -> tuple[Finding, ...]:
         block(
             "PLAN-CONTEXT",
             f"options/{s.name}/context",
-            f"{s.options['context']} tokens is beyond {w.model.file}'s {w.model.architecture.context}",
+            f"{s.options['context']} tokens is beyond {w.model.label}'s {w.model.architecture.context}",
             f"set it to {w.model.architecture.context} or less",
         )
         for s in wanted.services

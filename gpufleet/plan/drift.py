@@ -15,6 +15,7 @@ from ..schema import (
     Download,
     HostState,
     Plan,
+    PlannedStep,
     Plumbing,
     Provision,
     Secret,
@@ -58,6 +59,7 @@ def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[Cha
         yield from _changes("release", (f"{path}: is not as it was written" for path in altered(release, state)))
     yield from _changes("run", drift(plan, release, state))
     yield from _changes("run", (f"{name}: has read files that were changed" for name in stale(plan, release, state)))
+    yield from _changes("steps", (f"{step.service}: {step.name} is not done" for step in missing_steps(plan, state)))
 
 
 def _changes(kind: Kind, lines: Iterable[str]) -> Iterator[Change]:
@@ -120,6 +122,11 @@ def missing_models(plan: Plan, state: HostState) -> tuple[Download, ...]:
     """A file under its final name was verified before it got that name: its size tells the rest."""
     have = {path: entry.size for path, entry in state.entries.items()}
     return tuple(d for d in plan.downloads if have.get(d.path) != d.bytes)
+
+
+def missing_steps(plan: Plan, state: HostState) -> tuple[PlannedStep, ...]:
+    """What is not done in its container, or cannot be asked for as that does not run."""
+    return tuple(step for step in plan.steps if step.id not in state.done)
 
 
 def altered(release: Rendered, state: HostState) -> tuple[str, ...]:

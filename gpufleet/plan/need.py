@@ -51,7 +51,7 @@ def _lines(service: WantedService, weights: Weights) -> Lines:
     model, name = weights.model, service.name
     held = -(-mib(model.bytes) // service.cards)
     return (
-        Line(service=name, what=f"weights {model.file}{_part(service)}", mib=held),
+        Line(service=name, what=f"weights {model.label}{_part(service)}", mib=held),
         *_kv_cache(service, model),
         Line(service=name, what="compute buffers and context", mib=_compute_mib(service, model)),
     )

@@ -62,25 +62,30 @@ def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     if wanted.stack in facts.elsewhere:
         return  # it is ourselves who listen, under the other engine
     for service in wanted.services:
-        port = service.publish
-        if port is None:
-            continue
-        free = _next_free(port, wanted, facts)
-        where, fix = f"ports/{service.name}", f"stop it, or set ports = {{'{service.name}': {free}}}"
-        if port in seen:
-            yield block("NET-PORT", where, f"port {port} is also published by {seen[port]}", fix)
-        seen[port] = service.name
-        for listener in facts.listeners:
-            if listener.port == port and _overlaps(listener.address, str(wanted.settings.bind)):
-                who = _holder(facts, listener, (wanted.stack, service.name))
-                if who:
-                    yield block("NET-PORT", where, f"port {port} is taken by {who}", fix)
-                break
+        for port in service.published:
+            free = _next_free(port, wanted, facts)
+            setting = f"ports = {{'{service.name}': {free}}}" if port == service.publish else f"publish_more to {free}"
+            fix = f"stop it, or set {setting}"
+            where = f"ports/{service.name}"
+            if port in seen:
+                yield block("NET-PORT", where, f"port {port} is also published by {seen[port]}", fix)
+            seen[port] = service.name
+            who = _taker(port, (wanted.stack, service.name), wanted, facts)
+            if who:
+                yield block("NET-PORT", where, f"port {port} is taken by {who}", fix)
+
+
+def _taker(port: int, ours: tuple[str, str], wanted: Wanted, facts: HostFacts) -> str | None:
+    """Who else listens where a service shall."""
+    bind = str(wanted.settings.bind)
+    there = (x for x in facts.listeners if x.port == port and _overlaps(x.address, bind))
+    listener = next(there, None)
+    return _holder(facts, listener, ours) if listener else None
 
 
 def _next_free(port: int, wanted: Wanted, facts: HostFacts) -> int | str:
     """The next port that nobody listens on or is to be given."""
-    taken = {listener.port for listener in facts.listeners} | {s.publish for s in wanted.services}
+    taken = {listener.port for listener in facts.listeners} | {port for s in wanted.services for port in s.published}
     return next((p for p in range(port + 1, min(port + 31, 65536)) if p not in taken), "ANOTHER")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import Problem, Refused
-from ..schema import Directory, HostFacts, Mount, Output, PlannedService, Service
+from ..schema import Directory, HostFacts, Mount, Output, PlannedService, PlannedStep, Service
 from .access import access
 from .fill import fill
 from .knobs import memory
@@ -37,11 +37,14 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         access=access(at.cards, entry, wanted, facts),
         reason=at.reason,
         user=entry.user,
+        entrypoint=tuple(entry.entrypoint),
         command=tuple(fill(part, names, f"{where}/command/{i}") for i, part in enumerate(entry.command)),
         environment={k: fill(v, names, f"{where}/environment/{k}") for k, v in entry.environment.items()},
+        labels={k: fill(v, names, f"{where}/labels/{k}") for k, v in entry.labels.items()},
         mounts=mounts(wanted, service),
         port=entry.port,
         publish=service.publish,
+        publish_more={number: entry.ports[name] for name, number in service.entry.publish_more.items()},
         depends_on=tuple(service.entry.depends_on),
         healthcheck=entry.healthcheck,
         gate=entry.gate,
@@ -49,7 +52,24 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         shm_mib=entry.shm_mib,
         stop_grace_period=entry.stop_grace_period,
         no_new_privileges=entry.no_new_privileges,
+        capabilities=tuple(entry.capabilities),
+        host_network=entry.host_network,
+        host_pid=entry.host_pid,
     )
+
+
+def steps(wanted: Wanted, service: WantedService, placed: Placed) -> tuple[PlannedStep, ...]:
+    """What is to be done in its container once it runs, in order."""
+    where, entry = f"services/{service.entry.service}/steps", service.service
+    names = _names(wanted, service, placed, memory(service, wanted, placed)) if entry.steps else {}
+    found = []
+    for step in entry.steps:
+        for model in names["models"] if step.each else [names["model"]]:
+            told, at = {**names, "model": model}, f"{where}/{step.name}"
+            check, run = (fill(text, told, f"{at}/{key}") for key, text in (("check", step.check), ("run", step.run)))
+            name = f"{step.name} {model['name']}" if step.each else step.name
+            found.append(PlannedStep(service=service.name, name=name, check=check, run=run, deadline=step.deadline))
+    return tuple(found)
 
 
 def _unloads(service: WantedService, memory: dict[str, int]) -> dict[str, tuple[str, ...]]:
@@ -69,7 +89,7 @@ def _mirrored(image: str, registry: str | None) -> str:
 
 def _has_names(entry: Service) -> bool:
     """Whether there is anything to fill in: most programs have nothing."""
-    return any("{" in text for text in (*entry.command, *entry.environment.values()))
+    return any("{" in text for text in (*entry.command, *entry.environment.values(), *entry.labels.values()))
 
 
 def _names(wanted: Wanted, service: WantedService, placed: Placed, told: dict[str, int]) -> dict[str, Any]:
@@ -81,7 +101,7 @@ def _names(wanted: Wanted, service: WantedService, placed: Placed, told: dict[st
         "bind": str(wanted.settings.bind),
         "model": models[0] if service.started_with else None,
         "options": dict(service.options),
-        "service": {"name": service.name, "port": service.service.port},
+        "service": {"name": service.name, "port": service.service.port, "publish": service.publish},
     }
 
 
@@ -92,11 +112,12 @@ def _memory_mib(service: WantedService, at: Place) -> int:
 
 
 def mounts(wanted: Wanted, service: WantedService) -> tuple[Mount, ...]:
-    """Bind mounts: data directories, then the generated files by way of ``current``."""
+    """Bind mounts: data directories, the host's own paths, then the generated files by way of ``current``."""
     root = wanted.settings.data_root
     data = [Mount(source=f"{root}/{v.source}", target=v.target, read_only=v.read_only) for v in service.service.volumes]
     files = [Mount(source=f"{root}/current/{o.path}", target=o.target, read_only=True) for o in outputs(service)]
-    return (*data, *files)
+    theirs = [Mount(**p.model_dump()) for p in service.service.host_paths]
+    return (*data, *theirs, *files)
 
 
 def outputs(service: WantedService) -> tuple[Output, ...]:

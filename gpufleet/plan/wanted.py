@@ -39,6 +39,11 @@ class WantedService:
         return (*self.residents, *self.on_demand)
 
     @property
+    def published(self) -> tuple[int, ...]:
+        """All its ports on the host."""
+        return (*([self.publish] if self.publish else []), *self.entry.publish_more.values())
+
+    @property
     def started_with(self) -> Weights | None:
         """The one model of a program that has one."""
         return self.residents[0] if self.service.models == "one" else None
@@ -77,7 +82,7 @@ class Wanted:
     def model_paths(self) -> tuple[str, ...]:
         """Of every tier."""
         found = (w.model for wanted in (self, *self.smaller) for s in wanted.services for w in s.weights)
-        return tuple(sorted({self.model_path(model) for model in found}))
+        return tuple(sorted({self.model_path(model) for model in found if model.file}))
 
 
 def want(groups: list[str], data: Mapping[str, Any]) -> Wanted:
@@ -156,8 +161,21 @@ def _service(stack_name: str, key: str, stack: Stack, settings: Settings, catalo
         for some in (names, entry.on_demand)
     )
     publish = settings.ports.get(key, entry.publish)
+    _check_ports(where, entry, service, publish)
     given = options(where, key, entry, service, settings)
     return WantedService(key, entry, service, given, residents, on_demand, publish)
+
+
+def _check_ports(where: str, entry: StackService, service: Service, publish: int | None) -> None:
+    for name in entry.publish_more:
+        if name not in service.ports:
+            what = f"{entry.service} has no port '{name}'"
+            raise Refused(
+                Problem(f"{where}/publish_more", what, choose(name, service.ports) if service.ports else "leave it out")
+            )
+    if service.host_network and publish is None:
+        what = f"{entry.service} listens on the host itself"
+        raise Refused(Problem(where, what, f"say at which port: `publish: {service.port}`"))
 
 
 def _check_models(where: str, entry: StackService, service: Service) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ..schema import Access, Plan, PlannedService
+from ..schema import Access, Mount, Plan, PlannedService
 
 HEAD = "# Written by gpufleet; changes here are undone at the next run.\n"
 
@@ -34,16 +34,20 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
         "image": s.image,
         "restart": "unless-stopped",
         "user": s.user,
-        "depends_on": {name: {"condition": "service_healthy"} for name in s.depends_on},
+        "pid": "host" if s.host_pid else None,
+        "network_mode": "host" if s.host_network else None,
+        "depends_on": {name: {"condition": _condition(plan, name)} for name in s.depends_on},
+        "entrypoint": list(s.entrypoint),
         "command": list(s.command),
         "environment": {**s.environment, **s.access.environment},
-        "volumes": [_volume(m.source, m.target, m.read_only, plan.selinux) for m in s.mounts],
-        "ports": [f"{plan.bind}:{s.publish}:{s.port}"] if s.publish else [],
+        "volumes": [_volume(plan, m) for m in s.mounts],
+        "ports": [] if s.host_network else [f"{plan.bind}:{at}:{port}" for at, port in _ports(s).items()],
         "healthcheck": _healthcheck(plan, s),
         "mem_limit": f"{s.memory_mib}m",
         "shm_size": f"{s.shm_mib}m" if s.shm_mib else None,
         "stop_grace_period": f"{s.stop_grace_period}s",
         "security_opt": ["no-new-privileges"] if s.no_new_privileges else [],
+        "cap_add": list(s.capabilities),
         "devices": list(s.access.devices),
         "group_add": [str(gid) for gid in s.access.groups],
         "deploy": _reservation(s.access),
@@ -53,20 +57,33 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
     return {key: value for key, value in keys.items() if value not in (None, [], {})}
 
 
-def _volume(source: str, target: str, read_only: bool, selinux: bool) -> dict[str, Any]:
+def _condition(plan: Plan, name: str) -> str:
+    """A container that cannot be asked is never healthy to Compose."""
+    asked = any(s.name == name and s.healthcheck for s in plan.services)
+    return "service_healthy" if asked else "service_started"
+
+
+def _ports(s: PlannedService) -> dict[int, int]:
+    """Ports of the container by host port."""
+    return {**({s.publish: s.port} if s.publish else {}), **s.publish_more}
+
+
+def _volume(plan: Plan, m: Mount) -> dict[str, Any]:
     # create_host_path off: a directory that is missing must be an error, not an empty directory owned by root.
-    bind: dict[str, Any] = {"create_host_path": False, **({"selinux": "z"} if selinux else {})}
-    return {
-        "type": "bind",
-        "source": source,
-        "target": target,
-        **({"read_only": True} if read_only else {}),
-        "bind": bind,
-    }
+    bind: dict[str, Any] = {"create_host_path": False}
+    # A path of the host's own keeps its label: all of the host reads it.
+    if plan.selinux and m.source.startswith(f"{plan.root}/"):
+        bind["selinux"] = "z"
+    if m.slave:
+        bind["propagation"] = "rslave"
+    ro = {"read_only": True} if m.read_only else {}
+    return {"type": "bind", "source": m.source, "target": m.target, **ro, "bind": bind}
 
 
 def _healthcheck(plan: Plan, s: PlannedService) -> dict[str, Any]:
-    h, test = s.healthcheck, list(s.healthcheck.test)
+    if (h := s.healthcheck) is None:
+        return {}
+    test = list(h.test)
     # Podman splits arguments at their spaces when it is asked as Docker is (containers/podman#26519).
     if plan.provision.engine == "podman" and test[0] == "CMD" and any(" " in part for part in test):
         test = ["CMD-SHELL", shlex.join(test[1:])]
@@ -85,4 +102,4 @@ def _labels(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str,
     """Compose does not see the content of mounted files: their digests as labels make a changed one re-create."""
     mine = [files[o.path] for o in plan.outputs if o.service == s.name]
     labels = {"gpufleet.files": hashlib.sha256(b"\0".join(mine)).hexdigest()[:16]} if mine else {}
-    return {**labels, **({"gpufleet.model": s.model_sha256[:16]} if s.model_sha256 else {})}
+    return {**s.labels, **labels, **({"gpufleet.model": s.model_sha256[:16]} if s.model_sha256 else {})}

@@ -8,9 +8,23 @@ from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
 from .model import Architecture, Model, Shape
-from .plan import Access, Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService, Turns
+from .plan import Access, Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService, PlannedStep, Turns
 from .provision import Plumbing, Provision, Source
-from .service import Accelerator, File, Gate, Healthcheck, Mode, Secret, Service, Stack, StackService, Tier, Volume
+from .service import (
+    Accelerator,
+    File,
+    Gate,
+    Healthcheck,
+    HostPath,
+    Mode,
+    Secret,
+    Service,
+    Stack,
+    StackService,
+    Step,
+    Tier,
+    Volume,
+)
 from .settings import Mirrors, Settings
 
 __all__ = [
@@ -40,6 +54,7 @@ __all__ = [
     "Healthcheck",
     "HostFacts",
     "HostForecast",
+    "HostPath",
     "HostState",
     "Ledger",
     "Line",
@@ -55,6 +70,7 @@ __all__ = [
     "PlacedService",
     "Plan",
     "PlannedService",
+    "PlannedStep",
     "Plumbing",
     "Provision",
     "Repository",
@@ -65,6 +81,7 @@ __all__ = [
     "Source",
     "Stack",
     "StackService",
+    "Step",
     "System",
     "Tier",
     "Turns",

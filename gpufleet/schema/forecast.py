@@ -23,6 +23,7 @@ Kind = Literal[
     "models",
     "release",
     "run",
+    "steps",
 ]
 Outlook = Literal["same", "changes", "waits", "blocked", "failed"]
 

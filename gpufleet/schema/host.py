@@ -121,7 +121,7 @@ class HostState(Noun):
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
     service as it shall be, ``env_keys`` the names in .env that have a value, ``accounts`` the groups of each
     operator's account, ``unit`` the sha256 of our unit where it is enabled, ``cdi`` the devices of all CDI
-    specifications.
+    specifications, ``done`` the steps that say that they are complete.
     """
 
     unit: str | None = None
@@ -134,4 +134,5 @@ class HostState(Noun):
     release: dict[str, str] = {}
     hashes: dict[str, str] = {}
     cdi: tuple[str, ...] = ()
+    done: tuple[str, ...] = ()
     plumbing: Plumbing = Plumbing()

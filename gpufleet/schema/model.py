@@ -50,22 +50,33 @@ class Architecture(Noun):
 
 
 class Model(Noun):
-    """One file of weights. Its source is a Hugging Face file at a commit, or a URL."""
+    """One file of weights, of a Hugging Face commit or a URL; or what its program fetches by itself, by a name."""
 
-    file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
     repo: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
     url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$")] | None = None
+    pull: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./:-]*$")] | None = Field(
+        default=None, description="the name by which a step of the service fetches it, such as Ollama's llama3.2:3b"
+    )
     bytes: Bytes
-    sha256: Sha256
+    sha256: Sha256 | None = None
     architecture: Architecture | None = None
     licence: str = ""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.url is None) == (self.repo is None) or (self.repo is None) != (self.revision is None):
-            raise ValueError("give either `url`, or `repo` with the `revision` (commit) of it")
+        sources = (self.url, self.repo, self.pull)
+        if sources.count(None) != 2 or (self.repo is None) != (self.revision is None):
+            raise ValueError("give either `url`, or `repo` with the `revision` (commit) of it, or `pull`")
+        if [self.file is None, self.sha256 is None] != [self.pull is not None] * 2:
+            raise ValueError("give `file` and `sha256`; a model with `pull` has neither")
         return self
+
+    @property
+    def label(self) -> str:
+        """What people know it by."""
+        return self.file or self.pull or ""
 
     def source(self, huggingface: str) -> str:
         """The URL of the file, with ``huggingface`` as the Hub's endpoint."""

@@ -55,6 +55,21 @@ class Mount(Noun):
     source: str
     target: str
     read_only: bool
+    slave: bool = False
+
+
+class PlannedStep(Noun):
+    """What is done once in the running container of ``service``: by its shell, ``run``, unless ``check`` succeeds."""
+
+    service: str
+    name: str
+    check: str
+    run: str
+    deadline: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.service}/{self.name}"
 
 
 class Directory(Noun):
@@ -102,7 +117,10 @@ class Access(Noun):
 
 
 class PlannedService(Noun):
-    """A service, resolved for this host. ``unloads``: by model on demand the residents that go for it."""
+    """A service, resolved for this host. ``unloads``: by model on demand the residents that go for it.
+
+    ``publish_more``: the further ports of the container by host port.
+    """
 
     name: str
     kind: str
@@ -116,18 +134,24 @@ class PlannedService(Noun):
     access: Access = Access()
     reason: str
     user: str | None = None
+    entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     environment: dict[str, str] = {}
+    labels: dict[str, str] = {}
     mounts: tuple[Mount, ...] = ()
     port: int
     publish: int | None = None
+    publish_more: dict[int, int] = {}
     depends_on: tuple[str, ...] = ()
-    healthcheck: Healthcheck
+    healthcheck: Healthcheck | None = None
     gate: Gate | None = None
     memory_mib: int
     shm_mib: int = 0
     stop_grace_period: int = 10
     no_new_privileges: bool = True
+    capabilities: tuple[str, ...] = ()
+    host_network: bool = False
+    host_pid: bool = False
 
 
 class Plan(Noun):
@@ -149,6 +173,7 @@ class Plan(Noun):
     downloads: tuple[Download, ...] = ()
     outputs: tuple[Output, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    steps: tuple[PlannedStep, ...] = ()
     health_deadline: int
     keep_releases: int
     findings: tuple[Finding, ...] = ()

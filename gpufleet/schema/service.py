@@ -35,6 +35,15 @@ class Volume(Noun):
     mode: Annotated[str, StringConstraints(pattern=r"^0[0-7]{3}$")] = "0755"
 
 
+class HostPath(Noun):
+    """A path of the host itself, such as /proc, mounted into the container."""
+
+    source: Annotated[str, StringConstraints(pattern=r"^/[\w./-]*$")]
+    target: str = Field(pattern=r"^/")
+    read_only: bool = True
+    slave: bool = Field(False, description="what the host mounts below it later is seen, too")
+
+
 class File(Noun):
     """A generated file: ``template`` rendered, mounted read-only at ``target``."""
 
@@ -57,6 +66,19 @@ class Gate(Noun):
 
     path: str = Field(pattern=r"^/")
     status: int = Field(200, ge=100, le=599)
+
+
+class Step(Noun):
+    """What is done once in the running container, by its shell: ``run``, unless ``check`` says that it is complete.
+
+    Both may use ``{{ ... }}``; with ``each: model`` they are for every model of the service, as ``{{ model }}``.
+    """
+
+    name: Name
+    check: str = Field(min_length=1, description="succeeds when nothing is left to do; asked at every run")
+    run: str = Field(min_length=1, description="may be killed and begun again")
+    each: Literal["model"] | None = None
+    deadline: int = Field(3600, ge=1, description="seconds that `run` may take")
 
 
 class OnCpu(Noun):
@@ -101,19 +123,31 @@ class Service(Noun):
     )
     memory_mib: MiB = Field(512, description="host memory the program takes beside its model, MiB")
     on_cpu: OnCpu | None = Field(None, description="how to see that it runs without the card it was given")
+    entrypoint: list[str] = Field([], description="instead of the image's own")
     command: list[str] = []
     environment: dict[str, str] = {}
+    labels: dict[str, str] = {}
     user: str | None = Field(None, pattern=r"^\d+:\d+$", description="uid:gid inside the container; none: the image's")
     port: Port
+    ports: dict[Name, Port] = Field({}, description="further ports, by names that a stack publishes them by")
     volumes: list[Volume] = []
+    host_paths: list[HostPath] = []
     files: list[File] = []
     secrets: list[Secret] = []
     options: dict[str, Any] = {}
-    healthcheck: Healthcheck
+    healthcheck: Healthcheck | None = Field(
+        None, description="none: the image cannot ask itself; what depends on it waits for its start alone"
+    )
     gate: Gate | None = None
+    steps: list[Step] = []
     shm_mib: MiB = 0
     stop_grace_period: int = Field(10, ge=0, description="seconds between SIGTERM and SIGKILL")
     no_new_privileges: bool = True
+    capabilities: list[Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]+$")]] = Field(
+        [], description="Linux capabilities beside the engine's own, such as SYS_ADMIN"
+    )
+    host_network: bool = Field(False, description="listens on the host itself, at `{{ bind }}:{{ service.publish }}`")
+    host_pid: bool = Field(False, description="sees the processes of the host")
 
 
 class StackService(Noun):
@@ -128,6 +162,7 @@ class StackService(Noun):
     )
     card: int | None = Field(None, ge=0, lt=64, description="its card, counted from 0 by PCI address; none: any")
     publish: Port | None = Field(None, description="host port; none: only the stack's own network reaches it")
+    publish_more: dict[Name, Port] = Field({}, description="host ports of its further ports, by their names")
     depends_on: list[Name] = []
     roles: list[Name] = Field([], description="roles that run it; none: all")
     modes: list[Name] = Field([], description="modes in which the role dual_gpu runs it; none: all")

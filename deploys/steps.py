@@ -1,0 +1,23 @@
+"""Steps: what a service needs done once in its running container, such as a model that it fetches by itself."""
+
+from __future__ import annotations
+
+from pyinfra.context import host
+
+from ..plan.drift import missing_steps
+from ..schema import HostState
+from .observe import Commands, Target, converging
+from .script import script
+
+
+@converging
+def done(target: Target, state: HostState) -> Commands:
+    """Do the steps that do not say that they are complete."""
+    plan, missing = target.plan, missing_steps(target.plan, state)
+    if not missing:
+        host.noop(f"{len(plan.steps)} steps")
+        return
+    functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated="")
+    for step in missing:
+        told = step.model_dump(exclude={"name"})
+        yield functions + script("step", step=step.name, **told)
