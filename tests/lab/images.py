@@ -1,7 +1,7 @@
 """Images under the names that the catalog uses, made of Debian's packages and PyPI's.
 
-Redis, LiteLLM and llama.cpp's server are the real programs. The `cuda` image holds the same CPU program under the other
-tag, and says so in a label: a lab has no card that could compute.
+Programs with a recipe are the real ones. The `cuda` image holds the same CPU program under the other tag, as a lab has
+no card that could compute; the other programs are stand-ins. Both say so in a label.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpufleet.catalog import Catalog
+from gpufleet.schema import Service
 
-from . import registry
+from . import registry, standins
 from .shell import cached, run, step
 from .trees import image_tree, llama_tree, overlay
 from .wheels import LITELLM, install
@@ -53,26 +54,34 @@ RECIPES = {
 }
 
 
-def wanted() -> list[str]:
-    """Every image that a service of the catalog names."""
-    catalog = Catalog()
-    return sorted({image for name in catalog.names("services") for image in catalog.service(name).image.values()})
+def wanted() -> dict[str, Recipe]:
+    """Every image that a service of the catalog names, and how it is made here."""
+    catalog, found = Catalog(), dict[str, Recipe]()
+    for name in catalog.names("services"):
+        service = catalog.service(name)
+        for image in service.image.values():
+            found[image] = RECIPES.get(image.rpartition(":")[0]) or _stand_in(name, service)
+    return found
+
+
+def _stand_in(name: str, service: Service) -> Recipe:
+    return Recipe(standins.config(name, service), layer=standins.layer, version=standins.PROGRAM.read_text())
 
 
 def push() -> list[str]:
     """Put the catalog's images into the registry; those that are there already cost one question each."""
     images = wanted()
-    for image in images:
+    for image, recipe in images.items():
         repository, _, tag = image.rpartition(":")
-        recipe = RECIPES[repository]
         path = repository.split("/", 1)[1]
         mark = json.dumps([recipe.config, recipe.version, str(recipe.tree()), registry.FORMAT])
         if registry.mark_of(path, tag) != mark:
             with step(f"image {image}"):
                 layers = [recipe.tree(), *([_layer(path, recipe)] if recipe.layer else [])]
-                stand_in = {"org.gpufleet.lab": "stand-in: a CPU program"} if "cuda" in tag or "rocm" in tag else {}
+                real = repository in RECIPES and not ("cuda" in tag or "rocm" in tag)
+                stand_in = {} if real else {"org.gpufleet.lab": "stand-in"}
                 registry.push(path, tag, layers, recipe.config, {registry.MARK: mark, **stand_in})
-    return images
+    return list(images)
 
 
 def _layer(path: str, recipe: Recipe) -> Path:

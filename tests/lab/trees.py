@@ -26,7 +26,7 @@ BARE_PACKAGES = "systemd,systemd-sysv,dbus,openssh-server,iproute2,procps,kmod,c
 PODMAN_PACKAGES = f"{BARE_PACKAGES},curl,podman,nftables,aardvark-dns,docker-cli,docker-compose"
 # Debian 12 has Docker's client within docker.io, and no compose of version 2.
 BOOKWORM_PACKAGES = HOST_PACKAGES.replace("docker-cli,docker-compose,", "")
-IMAGE_PACKAGES = "python3,curl,ca-certificates,redis-server"
+IMAGE_PACKAGES = "python3,curl,wget,ca-certificates,redis-server"
 LLAMA_PACKAGES = "llama.cpp-tools,curl,ca-certificates"
 SERVICE_PACKAGES = "docker-registry,apt-cacher-ng"
 
