@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gpufleet.catalog import OURS, Catalog
@@ -30,9 +32,9 @@ def test_service(name: str) -> None:
 
 def _secrets_asked(service: Service) -> set[str]:
     """Names in ``${NAME:?}``; any other form would let a container start with an empty password."""
-    values = [v for v in service.environment.values() if "${" in v]
-    assert all(v.startswith("${") and v.endswith(":?}") for v in values), values
-    return {v[2:-3] for v in values}
+    found = [part for v in service.environment.values() for part in re.findall(r"\$\{[^}]*\}", v)]
+    assert all(re.fullmatch(r"\$\{[A-Z][A-Z0-9_]*:\?\}", part) for part in found), found
+    return {part[2:-3] for part in found}
 
 
 def test_no_default_secret() -> None:
