@@ -13,9 +13,23 @@ import yaml
 
 from gpufleet.catalog import Catalog, findings
 from gpufleet.plan import want
-from gpufleet.schema import Forecast, Model, Noun, Service, Settings, Stack, StackService, read
+from gpufleet.plan.knobs import Memory
+from gpufleet.schema import (
+    Forecast,
+    HostPath,
+    Mode,
+    Model,
+    Noun,
+    Service,
+    Settings,
+    Stack,
+    StackService,
+    Step,
+    Tier,
+    read,
+)
 from gpufleet.schema.model import Architecture, Shape
-from gpufleet.schema.service import File, Gate, Healthcheck, Secret, Volume
+from gpufleet.schema.service import File, Gate, Healthcheck, OnCpu, Secret, Volume
 from gpufleet.schema.settings import Mirrors
 
 ROOT = Path(__file__).parent.parent
@@ -24,8 +38,8 @@ SCHEMA = ROOT / "docs" / "forecast.schema.json"
 FINDINGS = ROOT / "docs" / "findings"
 PARTS: list[tuple[str, list[type[Noun]]]] = [
     ("Settings", [Settings, Mirrors]),
-    ("Stacks", [Stack, StackService]),
-    ("Services", [Service, Volume, File, Healthcheck, Gate, Secret]),
+    ("Stacks", [Stack, StackService, Tier, Mode]),
+    ("Services", [Service, Volume, HostPath, File, Healthcheck, Gate, Step, Secret, OnCpu, Memory]),
     ("Models", [Model, Architecture, Shape]),
 ]
 

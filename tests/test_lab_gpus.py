@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lab
 HOSTS = {f"card{i}": profile for i, profile in enumerate([*sorted(p.name for p in PROFILES.iterdir()), "cpu"])}
 IDS = {kind.code: id_ for id_, kind in findings().items() if kind.code}
 # Cards that a service can be given today; the others are refused before anything is touched.
-PLANNED = {"rtx4090", "two-nvidia", "a100-mig", "lost-card", "w7900", "two-radeon", "strix-halo"}
+PLANNED = {"rtx4090", "two-nvidia", "a100-mig", "lost-card", "w7900", "two-radeon", "strix-halo", "gb10"}
 
 
 @pytest.fixture(scope="module")

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import Field
 
-from ..schema import Ledger
+from ..schema import Ledger, Noun
 from .place import Placed
 from .wanted import Wanted, WantedService
 
 
-@dataclass(frozen=True)
-class Memory:
-    """Of the card that leaves it least, MiB: ``own`` is what the service asks, ``free`` nobody's, ``others`` the rest.
+class Memory(Noun):
+    """``{{ memory... }}``: what the ledger has for a service, of the card that leaves it least; 0 on the CPU."""
 
-    ``share``: of the whole card what it may take, in hundredths, for programs that take it at their start.
-    ``residents``: models that stay loaded; ``cards``: how many it has.
-    """
-
-    cards: int = 0
-    capacity: int = 0
-    own: int = 0
-    free: int = 0
-    others: int = 0
-    share: int = 0
-    residents: int = 0
+    cards: int = Field(0, description="cards that it has")
+    capacity: int = Field(0, description="memory of the card, MiB")
+    own: int = Field(0, description="what the service asks of it, MiB")
+    free: int = Field(0, description="what nobody asks of it beside the reserve, MiB")
+    others: int = Field(0, description="what others and the reserve have, MiB")
+    share: int = Field(
+        0, description="of the whole card what it may take, in hundredths, for programs that take it at their start"
+    )
+    residents: int = Field(0, description="models that stay loaded; on the CPU too")
 
 
 def memory(service: WantedService, wanted: Wanted, placed: Placed) -> dict[str, int]:
     """On the CPU all is 0, but what it holds."""
     at = placed.places[service.name]
     if not at.cards:
-        return {**vars(Memory()), "residents": len(service.residents)}
+        return Memory(residents=len(service.residents)).model_dump()
     mine = {card.identity for card in at.cards}
     found = [_on(service, book, _greedy(wanted, placed, book)) for book in placed.ledgers if book.device in mine]
     worst = min(found, key=lambda m: m.free + m.own)
-    return {**vars(worst), "cards": len(at.cards), "residents": len(service.residents)}
+    return {**worst.model_dump(), "cards": len(at.cards), "residents": len(service.residents)}
 
 
 def _greedy(wanted: Wanted, placed: Placed, book: Ledger) -> int:
