@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gpufleet.deploys import boot
 from gpufleet.deploys.changes import changes
 from gpufleet.deploys.observe import Target
 from gpufleet.plan.forecast import forecast
 from gpufleet.render import render
-from gpufleet.schema import Container, Entry, HostFacts, HostForecast, HostState, Plan, Plumbing
+from gpufleet.schema import (
+    Container,
+    Engine,
+    Entry,
+    Gpu,
+    Gpus,
+    HostFacts,
+    HostForecast,
+    HostState,
+    Plan,
+    Plumbing,
+    System,
+    read,
+)
 from tests.conftest import cases, planned
 
 
@@ -80,6 +96,66 @@ def test_what_a_run_would_do_is_foretold(case: dict[str, Any], hosts: dict[str, 
         "containers": {c.service: c.action for c in found.containers},
         "left": {f.path.rsplit("/", 1)[-1]: f.left for f in found.downloads},
     } == {"kinds": [], "containers": {}, "left": {}, **expect}
+
+
+# What of a host's state each part of a run looks after, and ways in which it can be wrong.
+PARTS: dict[str, Callable[[Plan, HostState, HostState], dict[str, Any]]] = {
+    "boot": lambda plan, a, b: {"unit": a.unit},
+    "directories": lambda plan, a, b: {"entries": {**b.entries, **_entries(a, (d.path for d in plan.directories))}},
+    "models": lambda plan, a, b: {"entries": {**b.entries, **_entries(a, (d.path for d in plan.downloads))}},
+    "secrets": lambda plan, a, b: {"env_keys": a.env_keys},
+    "release": lambda plan, a, b: {"release": a.release},
+    "run": lambda plan, a, b: {"containers": a.containers, "current": a.current, "verified": a.verified},
+}
+DAMAGE: dict[str, Callable[[Plan, HostState], dict[str, Any]]] = {
+    "boot": lambda plan, s: {"unit": None},
+    "directories": lambda plan, s: {"entries": {p: e for p, e in s.entries.items() if p != plan.directories[-1].path}},
+    "models": lambda plan, s: {"entries": {p: e for p, e in s.entries.items() if p != plan.downloads[0].path}},
+    "secrets": lambda plan, s: {"env_keys": s.env_keys[1:]},
+    "release": lambda plan, s: {"release": {**s.release, "compose.yaml": "another"}},
+    "run": lambda plan, s: {"containers": s.containers[1:]},
+}
+
+
+def _entries(state: HostState, paths: Iterable[str]) -> dict[str, Entry]:
+    return {path: state.entries[path] for path in paths}
+
+
+@st.composite
+def able(draw: st.DrawFn) -> tuple[HostFacts, str]:
+    """A host that a stack can be brought to, and its role."""
+    sizes = draw(st.lists(st.sampled_from([8192, 16384, 24576, 98304]), max_size=4))
+    cards = tuple(_card(n, mib) for n, mib in enumerate(sizes))
+    devices = tuple(f"nvidia.com/gpu={card.uuid}" for card in cards)
+    system = System(uid=0, memory_mib=draw(st.integers(8192, 1 << 20)), distro="debian")
+    engine = Engine(version="28.5.2", compose_version="2.40.3", reachable=True, cdi_devices=devices)
+    role = draw(st.sampled_from(["cpu", "single_gpu", "dual_gpu"][: 1 + min(len(cards), 2)]))
+    return HostFacts(system=system, gpus=Gpus(cards=cards), engine=engine), role
+
+
+def _card(n: int, mib: int) -> Gpu:
+    told = {"vendor": "nvidia", "pci_address": f"0000:{n:02x}:00.0", "uuid": f"GPU-{n}", "vram_total_mib": mib}
+    return read(Gpu, {**told, "vram_source": "driver", "usable": True, "counts": "yes"}, "card")
+
+
+@settings(max_examples=100)
+@given(fleet=st.lists(able(), min_size=1, max_size=3), data=st.data())
+def test_a_run_that_does_what_was_foretold_and_no_more_ends_as_planned(
+    fleet: list[tuple[HostFacts, str]], data: st.DataObject
+) -> None:
+    for facts, role in fleet:
+        plan = planned(facts, role)
+        assert not plan.blocked
+        good = state = converged(plan, facts)
+        assert foretold(plan, facts, good).state == "same"
+        wrong = data.draw(st.sets(st.sampled_from(sorted(DAMAGE))))
+        for kind in wrong:
+            state = state.model_copy(update=DAMAGE[kind](plan, state))
+        kinds = {change.kind for change in foretold(plan, facts, state).changes}
+        assert kinds == wrong
+        for kind in kinds:
+            state = state.model_copy(update=PARTS[kind](plan, good, state))
+        assert foretold(plan, facts, state).state == "same"
 
 
 def test_a_host_that_waits_for_a_reboot_has_no_places_yet(hosts: dict[str, HostFacts]) -> None:
