@@ -19,7 +19,7 @@ from pyinfra.context import host
 
 from ..errors import Refused
 from ..facts.host import Facts
-from ..plan import explain, plan, want
+from ..plan import asked, explain, plan, want
 from ..render import render
 from ..schema import HostFacts
 from . import accounts, boot, engine, layout, models, packages, reboot, release, steps, up
@@ -66,7 +66,8 @@ def aim(host: Host) -> tuple[Target, HostFacts] | None:
     """What the host is to be brought to, and the facts that say so; None: it did not answer. Raises Refused."""
     wanted = want(list(host.groups), own_data(host.data.dict()))
     settings = wanted.settings
-    lists = {"models": "\n".join(wanted.model_paths), "operators": "\n".join(settings.operators)}
+    looked = {"models": wanted.model_paths, "operators": settings.operators, "urls": asked(wanted)}
+    lists = {name: "\n".join(lines) for name, lines in looked.items()}
     facts = host.get_fact(Facts, root=settings.data_root, engine=settings.engine, **lists)
     if facts is None:
         return None

@@ -19,5 +19,5 @@ def done(target: Target, state: HostState) -> Commands:
         return
     functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated="")
     for step in missing:
-        told = step.model_dump(exclude={"name"})
+        told = step.model_dump(include={"service", "check", "run", "deadline"})
         yield functions + script("step", step=step.name, **told)

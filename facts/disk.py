@@ -9,18 +9,25 @@ from ..schema import Disk
 from .section import Section, probe
 from .section import parse as parse_all
 
-SCRIPT = r"""
-d="$root"
-while [ ! -d "$d" ]; do d=$(dirname "$d"); done
-[ -w "$d" ] && w=yes || w=no
-df -Pk "$d" | awk -v w="$w" -v p="$root" 'NR==2 {print $4, $2, w, p}'
-# Models often have a disk of their own.
-m="$root/models"
-if [ -d "$m" ] && [ "$(stat -L -c %d "$m")" != "$(stat -L -c %d "$d")" ]; then
-  [ -w "$m" ] && w=yes || w=no
-  df -Pk "$m" | awk -v w="$w" -v p="$m" 'NR==2 {print $4, $2, w, p}'
-fi
+# Free and all KiB, whether it can be written to, number of the file system, directory.
+ROOM = r"""
+room() {
+  d=$1
+  while [ ! -d "$d" ]; do d=$(dirname "$d"); done
+  [ -w "$d" ] && w=yes || w=no
+  df -Pk "$d" | awk -v w="$w" -v n="$(stat -L -c %d "$d")" -v p="$1" 'NR == 2 { print $4, $2, w, n, p }'
+}
 """
+
+# Models often have a disk of their own.
+SCRIPT = (
+    ROOM
+    + r"""
+room "$root"
+m=$root/models
+[ -d "$m" ] && [ "$(stat -L -c %d "$m")" != "$(stat -L -c %d "$d")" ] && room "$m"
+"""
+)
 
 PRESENT = r"""
 IFS='
@@ -30,14 +37,14 @@ for p in $models; do stat -L -c '%s %n' "$p" "$p.partial" 2>/dev/null; done
 
 
 def parse(lines: list[str]) -> tuple[Disk, ...]:
-    """``free total writable path`` lines; sizes in KiB."""
-    rows = [line.split(" ", 3) for line in lines]
-    return tuple(
-        Disk(path=path, free_mib=int(free) // 1024, total_mib=int(total) // 1024, writable=writable == "yes")
-        for free, total, writable, path in (
-            row for row in rows if len(row) == 4 and row[0].isdecimal() and row[1].isdecimal()
-        )
-    )
+    """``free total writable device path`` lines; sizes in KiB."""
+    rows = [row for row in (line.split(" ", 4) for line in lines) if len(row) == 5]
+    return tuple(_disk(*row) for row in rows if row[0].isdecimal() and row[1].isdecimal())
+
+
+def _disk(free: str, total: str, writable: str, device: str, path: str) -> Disk:
+    sizes = {"free_mib": int(free) // 1024, "total_mib": int(total) // 1024}
+    return Disk(path=path, writable=writable == "yes", device=device, **sizes)
 
 
 def parse_present(lines: list[str]) -> dict[str, int]:

@@ -6,20 +6,37 @@ import json
 from typing import Any, Literal
 
 from ..schema import Container, Engine
+from . import disk
+from .disk import ROOM
 from .section import Section, SectionFact
 
-# Each call of docker costs 20 to 60 ms: `info` tells the plugins' versions too. Podman is
-# no daemon: it is there or not.
-INFO = r"""
-command -v "${engine:-docker}" >/dev/null || exit 0
+# Each call of docker costs 20 to 60 ms: `info` tells the plugins' versions and the data root too. Podman is
+# no daemon: it is there or not. `store`: where images are, or will be.
+INFO = (
+    ROOM
+    + r"""
 if [ "${engine-}" = podman ]; then
-  podman --version
-  echo "compose $(docker compose version --short)"
+  store=$(sed -n 's/^ *graphroot *= *"\(.*\)"/\1/p' /etc/containers/storage.conf /usr/share/containers/storage.conf)
+  store=${store:-/var/lib/containers/storage}
+  command -v podman >/dev/null && podman --version && echo "compose $(docker compose version --short)"
 else
-  echo "client $(command -v docker)"
-  command -v dockerd >/dev/null && echo 'daemon yes'
-  limit 20 docker info --format '{{json .}}' 2>&1 | sed 's/^/info /'
+  store=$(sed -n 's/.*"data-root" *: *"\([^"]*\)".*/\1/p' /etc/docker/daemon.json)
+  command -v docker >/dev/null && {
+    echo "client $(command -v docker)"
+    command -v dockerd >/dev/null && echo 'daemon yes'
+    info=$(limit 20 docker info --format '{{json .}}' 2>&1)
+    printf '%s\n' "$info" | sed 's/^/info /'
+    told=$(printf '%s\n' "$info" | sed -n 's/.*"DockerRootDir":"\([^"]*\)".*/\1/p')
+    # The image store of containerd, which keeps its own data root.
+    case $info in *'"io.containerd.snapshotter.'*'"/run/containerd/containerd.sock"'*) told=/var/lib/containerd ;; esac
+  }
+  store=${told:-${store:-/var/lib/docker}}
 fi
+echo "store $(room "$(echo "$store" | head -n 1)")"
+"""
+)
+IMAGES = r"""
+limit 20 "${engine:-docker}" image ls --digests --format 'image {{.Repository}} {{.Tag}} {{.Digest}}'
 """
 # Podman tells a container's health in its own words alone, not in those that it has for Docker's CLI.
 CONTAINERS = r"""
@@ -43,7 +60,32 @@ fi
 
 
 def parse(lines: list[str]) -> Engine:
-    """The section's ``key value`` lines; no line: no engine."""
+    """The section's ``key value`` lines; without those of a client: no engine."""
+    stores = disk.parse([line.removeprefix("store ") for line in lines if line.startswith("store ")])
+    return _engine(lines).model_copy(update={"images": parse_images(lines), "store": next(iter(stores), None)})
+
+
+def parse_images(lines: list[str]) -> tuple[str, ...]:
+    """``REGISTRY/NAME:TAG`` and ``REGISTRY/NAME@DIGEST`` of the ``image`` lines, by which the engine knows them."""
+    rows = [line.split(" ") for line in lines if line.startswith("image ")]
+    found = [(_whole(row[1]), row[2], row[3]) for row in rows if len(row) == 4]
+    names = {f"{name}{sign}{word}" for name, *words in found for sign, word in zip(":@", words, strict=True)}
+    return tuple(sorted(name for name in names if "<none>" not in name))
+
+
+def _whole(name: str) -> str:
+    """The name of an image with its registry: Docker leaves out its own.
+
+    >>> _whole("redis"), _whole("ollama/ollama"), _whole("ghcr.io/a/b"), _whole("localhost:5000/a")
+    ('docker.io/library/redis', 'docker.io/ollama/ollama', 'ghcr.io/a/b', 'localhost:5000/a')
+    """
+    first, slash, _ = name.partition("/")
+    if slash and (first == "localhost" or "." in first or ":" in first):
+        return name
+    return f"docker.io/{name}" if slash else f"docker.io/library/{name}"
+
+
+def _engine(lines: list[str]) -> Engine:
     found = [(key, value) for key, _, value in (line.partition(" ") for line in lines)]
     if podman := dict(found).get("podman"):
         return _podman(podman, dict(found).get("compose"), lines)
@@ -150,7 +192,7 @@ def _health(status: str) -> Literal["healthy", "unhealthy", "starting", "none"]:
     return "starting" if "(health: starting)" in status else "none"
 
 
-SECTION = Section("engine", INFO + CONTAINERS + CDI, parse)
+SECTION = Section("engine", INFO + IMAGES + CONTAINERS + CDI, parse)
 CDI_SECTION = Section("cdi", CDI, parse_cdi)
 CONTAINERS_SECTION = Section("containers", CONTAINERS, parse_containers)
 ELSEWHERE_SECTION = Section("elsewhere", ELSEWHERE, parse_elsewhere)

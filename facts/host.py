@@ -8,7 +8,7 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import HostFacts
-from . import accounts, disk, engine, gpu, nodes, plumbing, ports, system
+from . import accounts, answers, disk, engine, gpu, nodes, plumbing, ports, system
 from .section import Section, parse, probe
 
 SECTIONS: list[Section[Any]] = [
@@ -22,18 +22,21 @@ SECTIONS: list[Section[Any]] = [
     ports.SECTION,
     disk.SECTION,
     disk.PRESENT_SECTION,
+    answers.SECTION,
 ]
 
 
 class Facts(FactBase[HostFacts | None]):
     """Returns HostFacts; None when the host did not answer.
 
-    ``models``, ``operators``: a line each; ``engine``: docker or podman.
+    ``models``, ``operators``, ``urls`` to ask: a line each; ``engine``: docker or podman.
     """
 
     @override
-    def command(self, root: str = "/srv", models: str = "", operators: str = "", engine: str = "docker") -> str:
-        return probe(SECTIONS, root=root, models=models, operators=operators, engine=engine)
+    def command(
+        self, root: str = "/srv", models: str = "", operators: str = "", urls: str = "", engine: str = "docker"
+    ) -> str:
+        return probe(SECTIONS, root=root, models=models, operators=operators, urls=urls, engine=engine)
 
     @override
     def process(self, output: list[str]) -> HostFacts:

@@ -32,14 +32,18 @@ def fleet() -> Forecast:
     found["cpu3"] = _host(
         facts["cut-download"], "cpu", now={"missing": ["/srv/gpufleet/models/qwen2.5-1.5b-instruct-q4_k_m.gguf"]}
     )
+    found["cpu4"] = _host(facts["external-llama"], "cpu", {"external": {"llama": "http://127.0.0.1:8080"}}, now={})
     found["away"] = HostForecast(state="failed", problems=("host: cannot be reached: Could not connect; mend that",))
     return Forecast(hosts=dict(sorted(found.items())))
 
 
 def _host(facts: HostFacts, role: str, data: dict[str, Any] | None = None, now: dict[str, Any] | None = None) -> Any:
     plan = planned(facts, role, data)
-    state = fresh(facts) if now is None else changed(converged(plan, facts), plan.stack, dict(now))
-    return foretold(plan, facts, state)
+    if now is None:
+        return foretold(plan, facts, fresh(facts))
+    engine = facts.engine.model_copy(update={"images": tuple(pull.image for pull in plan.pulls)})
+    state = changed(converged(plan, facts), plan.stack, dict(now))
+    return foretold(plan, facts.model_copy(update={"engine": engine}), state)
 
 
 def page(found: Forecast, **options: Any) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ..errors import choose
 from ..schema import Forecast
-from . import text
+from . import text, words
 from .ask import Unasked, ask
 from .explain import explain
 
@@ -92,7 +92,7 @@ def plan(
 
 
 def _known(service: str, found: Forecast) -> None:
-    names = {s.name for h in found.hosts.values() for s in h.services}
+    names = {name for h in found.hosts.values() for name in words.services(h)}
     if service not in names:
         raise click.UsageError(
             f"--explain: no host runs '{service}'; {choose(service, names)}", click.get_current_context()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from ..schema import Forecast, HostForecast, Ledger, Line, PlacedService
+from ..schema import External, Forecast, HostForecast, Ledger, Line, PlacedService
 from . import words
 
 
@@ -16,6 +16,8 @@ def explain(found: Forecast, service: str) -> Text:
     for name, host in found.hosts.items():
         for placed in (s for s in host.services if s.name == service):
             told.setdefault(tuple(_lines(host, placed)), []).append(name)
+        for external in (e for e in host.externals if e.name == service):
+            told.setdefault(tuple(_external(host, external)), []).append(name)
     blocks = ("\n  ".join([f"{', '.join(hosts)}: {service}", *lines]) for lines, hosts in told.items())
     return Text("\n".join(blocks))
 
@@ -35,11 +37,26 @@ def _lines(host: HostForecast, service: PlacedService) -> Iterator[str]:
     yield f"published as {service.url}" if service.url else "reached only from its stack"
     if service.depends_on:
         yield f"starts after {', '.join(service.depends_on)}"
-    done = next((c for c in host.containers if c.service == service.name), None)
-    if done:
-        yield f"a run would {done.action} its container: it {done.why}"
-    elif host.state in ("same", "changes"):
-        yield "its container stays as it is"
+    done = _done(host, service.name)
+    if done or host.state in ("same", "changes"):
+        yield done or "its container stays as it is"
+
+
+def _external(host: HostForecast, service: External) -> Iterator[str]:
+    yield f"external: it runs already, at {service.at}, and is left as it is"
+    if service.url != service.at:
+        yield f"containers reach it at {service.url}"
+    yield f"must answer {service.asks} with HTTP {service.status}"
+    if service.needed_by:
+        yield f"used by {', '.join(service.needed_by)}"
+    if done := _done(host, service.name):
+        yield done
+
+
+def _done(host: HostForecast, service: str) -> str:
+    """What a run would do to a service's container; empty: nothing."""
+    done = next((c for c in host.containers if c.service == service), None)
+    return f"a run would {done.action} its container: it {done.why}" if done else ""
 
 
 def _charged(book: Ledger, service: PlacedService) -> Iterator[tuple[Line, str]]:

@@ -91,19 +91,23 @@ def _memories(host: HostForecast) -> Iterator[RenderableType]:
 
 
 def _services(host: HostForecast) -> Iterator[RenderableType]:
-    if not host.services:
+    if not (host.services or host.externals):
         return
     table = _grid(4, [(Text("SERVICE", "dim"), Text("ON", "dim"), Text("PORT", "dim"), Text("IMAGE, REASON", "dim"))])
     for s in host.services:
         table.add_row(s.name, words.place(s, host), str(s.publish or "-"), f"{s.image}\n{s.reason}")
+    for e in host.externals:
+        table.add_row(e.name, "external", "-", e.at)
     yield table
 
 
 def _downloads(host: HostForecast, rate: float) -> Iterator[RenderableType]:
-    rows = []
+    rows = [("pull", pull.image, words.pulled(pull, rate)) for pull in host.images]
     for fetch in host.downloads:
         part = f" of {words.size(fetch.bytes)}" if fetch.left < fetch.bytes else ""
         rows.append(("fetch", words.file(fetch), f"{words.size(fetch.left)}{part}, {words.minutes(fetch.left, rate)}"))
+    if len(rows) > 1 and (whole := words.total(host)):
+        rows.append(("total", "", f"{words.size(whole)}, {words.minutes(whole, rate)}"))
     if rows:
         yield _grid(3, rows)
 
@@ -156,9 +160,10 @@ def _findings(host: HostForecast) -> Iterator[RenderableType]:
 def _sum(found: Forecast, rate: float) -> Text:
     states = [h.state for h in found.hosts.values()]
     counted = ", ".join(f"{states.count(state)} {word}" for state, word in SUM.items() if state in states)
-    fetches = [sum(f.left for f in h.downloads) for h in found.hosts.values()]
+    totals = [words.total(h) for h in found.hosts.values()]
     count = f"{len(states)} host{'s' * (len(states) != 1)}: {counted}"
-    if not any(fetches):
+    if not any(totals):
         return Text(count)
-    slowest = words.minutes(max(fetches), rate)
-    return Text(f"{count}; {words.size(sum(fetches))} to fetch beside images, {slowest} at {rate:g} Mbit/s a host")
+    beside = " beside images of unknown size" * any(p.bytes is None for h in found.hosts.values() for p in h.images)
+    slowest = words.minutes(max(totals), rate)
+    return Text(f"{count}; {words.size(sum(totals))} to fetch{beside}, {slowest} at {rate:g} Mbit/s a host")

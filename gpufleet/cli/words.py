@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from ..schema import Fetch, HostForecast, Ledger, PlacedService
+from ..schema import Fetch, HostForecast, Ledger, PlacedService, Pull
 
 WIDTH = 20  # of a bar
 
@@ -36,6 +36,21 @@ def minutes(amount: int, rate: float) -> str:
     return f"{ceil(amount * 8 / (rate * 1e6) / 60)} min"
 
 
+def pulled(pull: Pull, rate: float) -> str:
+    """What an image costs, and who shares it.
+
+    >>> pulled(Pull(image="a/b:1", bytes=800_000_000, services=("ollama", "research")), 100)
+    '800 MB, 2 min, for ollama and research'
+    """
+    cost = "size not known" if pull.bytes is None else f"{size(pull.bytes)}, {minutes(pull.bytes, rate)}"
+    return cost + (f", for {' and '.join(pull.services)}" if len(pull.services) > 1 else "")
+
+
+def total(host: HostForecast) -> int:
+    """Bytes to fetch, as far as they are known."""
+    return sum(f.left for f in host.downloads) + sum(p.bytes or 0 for p in host.images)
+
+
 def bar(book: Ledger) -> str:
     """Used, free and reserved, without colour; a share that is there shows.
 
@@ -54,6 +69,11 @@ def names(host: HostForecast) -> dict[str, str]:
     """What memories are called on the page, by device: it has no room for UUIDs, and they differ from host to host."""
     cards = [book.device for book in host.ledgers if book.device != "ram"]
     return {**{device: f"card {n}" for n, device in enumerate(cards)}, "ram": "RAM"}
+
+
+def services(host: HostForecast) -> tuple[str, ...]:
+    """Names of the services, the external ones too."""
+    return (*(s.name for s in host.services), *(e.name for e in host.externals))
 
 
 def place(service: PlacedService, host: HostForecast) -> str:

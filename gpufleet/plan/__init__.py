@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Secret
+from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Pull, Secret
 from . import amd
 from .against import against, over
 from .checkup import gpu_findings
 from .driver import against as drivers
 from .driver import driverless
 from .explain import explain
+from .external import asked, externals
+from .fetch import downloads, missing, pulls
 from .finding import block
 from .known import ROLES
 from .place import Placed, place
@@ -18,7 +20,7 @@ from .provision import provision
 from .resolve import deadline, directories, outputs, resolve, steps
 from .wanted import Wanted, WantedService, want
 
-__all__ = ["ROLES", "Wanted", "WantedService", "explain", "plan", "want"]
+__all__ = ["ROLES", "Wanted", "WantedService", "asked", "explain", "plan", "want"]
 
 
 def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan:
@@ -27,9 +29,9 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     ``address`` is where others reach it, its name if empty.
     """
     wanted, placed = _fitting(wanted, facts)
-    fetch = _downloads(wanted)
     below = provision(wanted, facts, [card for p in placed.places.values() for card in p.cards])
-    findings = _findings(wanted, facts, placed, fetch, below)
+    fetch, images = downloads(wanted), () if below.pending else pulls(wanted, placed)
+    findings = _findings(wanted, facts, placed, below, (fetch, missing(images, facts.engine.images)))
     services = () if below.pending else _services(wanted, facts, placed, findings)
     settings = wanted.settings
     return Plan(
@@ -44,9 +46,11 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         selinux=facts.system.selinux,
         operators=tuple(settings.operators),
         services=services,
+        externals=externals(wanted),
         ledgers=() if below.pending else placed.ledgers,
         directories=directories(wanted),
         downloads=fetch,
+        pulls=images,
         outputs=tuple(o for s in wanted.services for o in outputs(s) if services),
         secrets=_secrets(wanted),
         steps=tuple(step for s in wanted.services for step in steps(wanted, s, placed) if services),
@@ -57,7 +61,11 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
 
 
 def _findings(
-    wanted: Wanted, facts: HostFacts, placed: Placed, fetch: tuple[Download, ...], below: Provision
+    wanted: Wanted,
+    facts: HostFacts,
+    placed: Placed,
+    below: Provision,
+    fetch: tuple[tuple[Download, ...], tuple[Pull, ...]],
 ) -> tuple[Finding, ...]:
     """Everything that speaks against it, or is to be known."""
     # Nothing can be placed on cards that nothing drives yet.
@@ -66,7 +74,7 @@ def _findings(
     driver = (*(drivers(cards, wanted, facts) if cards else ()), *amd.against(wanted, facts))
     # Where no card is used, GPU-NONE tells of them all.
     ills = gpu_findings(facts.gpus, "warns") if any(p.cards for p in placed.places.values()) else ()
-    return (*driver, *fit, *_context(wanted), *preflight(wanted, facts, fetch, below), *ills)
+    return (*driver, *fit, *_context(wanted), *preflight(wanted, facts, below, *fetch), *ills)
 
 
 def _services(
@@ -89,22 +97,6 @@ def _fitting(wanted: Wanted, facts: HostFacts) -> tuple[Wanted, Placed]:
             break
         wanted, placed = smaller, place(smaller, facts)
     return wanted, placed
-
-
-def _downloads(wanted: Wanted) -> tuple[Download, ...]:
-    hub = wanted.settings.mirrors.huggingface
-    found = {
-        wanted.model_path(w.model): Download(
-            path=wanted.model_path(w.model),
-            url=w.model.source(hub),
-            bytes=w.model.bytes,
-            sha256=w.model.sha256,
-        )
-        for s in wanted.services
-        for w in s.weights
-        if w.model.sha256
-    }
-    return tuple(found[path] for path in sorted(found))
 
 
 def _secrets(wanted: Wanted) -> tuple[Secret, ...]:

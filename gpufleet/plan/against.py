@@ -60,7 +60,8 @@ def _few(wanted: Wanted, have: Sequence[Slot]) -> Iterable[Finding]:
 def _no_card(wanted: Wanted, facts: HostFacts, placed: Placed) -> Iterable[Finding]:
     places = placed.places
     required = [s.name for s in wanted.services if s.service.gpu == "required" and not places[s.name].cards]
-    if not required and (wanted.role == "cpu" or any(p.cards for p in places.values())):
+    given_away = wanted.externals and all(s.service.gpu == "none" for s in wanted.services)
+    if not required and (wanted.role == "cpu" or given_away or any(p.cards for p in places.values())):
         return
     if placed.slots:
         what = "; ".join(f"{s.id} {s.name} ({s.card.gfx_target or s.card.vendor})" for s in placed.slots)

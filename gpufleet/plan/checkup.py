@@ -39,6 +39,7 @@ def checkup(
         *first,
         *gpu_findings(facts.gpus, "warns" if plan.role == "cpu" else "blocks"),
         *(finding(id_, where, what) for id_, said in health.signs.items() for where, what in said),
+        *(finding("NET-EXTERNAL", f"external/{e.name}", f"is {e.at}") for e in plan.externals),
         *_unhealthy(plan, facts),
         *_clock(health, now if now is not None else time()),
         *(finding("ENG-DRIFT", "release", reason) for reason in drift),

@@ -13,6 +13,7 @@ def explain(plan: Plan) -> list[str]:
         where = ", ".join(s.devices) or "cpu"
         lines.append(f"  {s.name:<10} {s.image}  on {where} ({s.reason})")
         lines += [f"    for {model} it unloads {', '.join(gone)}" for model, gone in s.unloads.items()]
+    lines += [f"  {e.name:<10} external: {e.at}" for e in plan.externals]
     for name, version in plan.provision.packages.items():
         lines.append(f"  package {name} {version}".rstrip() + ("  held" if name in plan.provision.hold else ""))
     if plan.provision.pending:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from ..schema import Fetch, HostFacts, HostForecast, HostState, PlacedService, Plan
 from ..schema.forecast import Change, Outlook
-from .drift import Rendered, container_changes, missing_models
+from .drift import Rendered, container_changes, missing_models, missing_steps
+from .fetch import missing
 
 
 def untouched(plan: Plan, facts: HostFacts) -> HostForecast:
@@ -19,6 +20,7 @@ def untouched(plan: Plan, facts: HostFacts) -> HostForecast:
         cards=facts.gpus.cards,
         ledgers=plan.ledgers,
         services=tuple(_services(plan)),
+        externals=plan.externals,
         findings=plan.findings,
     )
 
@@ -40,6 +42,7 @@ def forecast(
         "current": state.current,
         "containers": container_changes(plan, release, state),
         "downloads": tuple(_fetches(plan, facts, state)),
+        "images": missing(plan.pulls, facts.engine.images),
     }
     return base.model_copy(update={"state": outlook, "changes": changes, **told})
 
@@ -68,3 +71,5 @@ def _fetches(plan: Plan, facts: HostFacts, state: HostState) -> Iterable[Fetch]:
         # A file of another size is set aside, and a partial one that is too long thrown away.
         kept = 0 if d.path in state.entries or there > d.bytes else there
         yield Fetch(path=d.path, bytes=d.bytes, left=d.bytes - kept)
+    by_programs = {step.model: step.bytes for step in missing_steps(plan, state) if step.model}
+    yield from (Fetch(path=name, bytes=size, left=size) for name, size in by_programs.items())

@@ -33,7 +33,7 @@ def check(name: str, stack: Stack, settings: Settings, role: str) -> None:
 
 
 def _in_settings(stack: Stack, settings: Settings) -> Iterator[Named]:
-    for setting in ("options", "ports", "cards"):
+    for setting in ("options", "ports", "cards", "external"):
         yield from ((f"group_data/{setting}", key, stack.services) for key in getattr(settings, setting))
     yield from (("group_data/models", key, stack.models) for key in settings.models)
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..schema import Download, Finding, HostFacts, Listener, Provision
-from . import amd
+from ..schema import Download, Finding, HostFacts, Listener, Provision, Pull
+from . import amd, disks, external
 from .finding import block, warn
-from .ledger import mib
 from .preflight_engine import engine, way
-from .wanted import Wanted
+from .wanted import Wanted, WantedService
 
 
 def preflight(
-    wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...], provision: Provision
+    wanted: Wanted,
+    facts: HostFacts,
+    provision: Provision,
+    downloads: tuple[Download, ...],
+    images: tuple[Pull, ...],
 ) -> tuple[Finding, ...]:
-    """Findings of the engine, the ports, the disk and the way to cards."""
+    """Findings of the engine, ports, external services, disks and the way to cards. ``images``: those to pull."""
     checks = (
         engine(wanted, facts, provision),
         _operators(wanted, facts),
         _bind(wanted, facts),
         _ports(wanted, facts),
         _others(wanted, facts),
-        _disk(wanted, facts, downloads),
+        external.against(wanted, facts),
+        disks.against(wanted, facts, downloads, images),
         way(facts, provision),
         amd.way(wanted, facts, provision),
     )
@@ -64,23 +68,34 @@ def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     for service in wanted.services:
         for port in service.published:
             free = _next_free(port, wanted, facts)
-            setting = f"ports = {{'{service.name}': {free}}}" if port == service.publish else f"publish_more to {free}"
-            fix = f"stop it, or set {setting}"
+            own = port == service.publish
+            setting = f"set ports = {{'{service.name}': {free}}}" if own else f"set publish_more to {free}"
             where = f"ports/{service.name}"
             if port in seen:
-                yield block("NET-PORT", where, f"port {port} is also published by {seen[port]}", fix)
+                yield block("NET-PORT", where, f"port {port} is also published by {seen[port]}", setting)
             seen[port] = service.name
-            who = _taker(port, (wanted.stack, service.name), wanted, facts)
+            who, at = _taker(port, (wanted.stack, service.name), wanted, facts)
             if who:
+                fix = _ways(service, setting, f"http://{at}:{port}" if own else "")
                 yield block("NET-PORT", where, f"port {port} is taken by {who}", fix)
 
 
-def _taker(port: int, ours: tuple[str, str], wanted: Wanted, facts: HostFacts) -> str | None:
-    """Who else listens where a service shall."""
+def _taker(port: int, ours: tuple[str, str], wanted: Wanted, facts: HostFacts) -> tuple[str | None, str]:
+    """Who else listens where a service shall, and at which address the host reaches that."""
     bind = str(wanted.settings.bind)
     there = (x for x in facts.listeners if x.port == port and _overlaps(x.address, bind))
     listener = next(there, None)
-    return _holder(facts, listener, ours) if listener else None
+    if listener is None:
+        return None, ""
+    at = "127.0.0.1" if listener.address in ("0.0.0.0", "::") else listener.address
+    return _holder(facts, listener, ours), f"[{at}]" if ":" in at else at
+
+
+def _ways(service: WantedService, setting: str, url: str) -> str:
+    """What can be done about a taken port; what listens can be the service itself, if that speaks HTTP there."""
+    use = [f"use it: external = {{'{service.name}': '{url}'}}"] if url and service.service.gate else []
+    *ways, last = ["stop it", setting, *use]
+    return f"{', '.join(ways)}, or {last}"
 
 
 def _next_free(port: int, wanted: Wanted, facts: HostFacts) -> int | str:
@@ -102,16 +117,3 @@ def _holder(facts: HostFacts, listener: Listener, ours: tuple[str, str]) -> str 
 
 def _overlaps(a: str, b: str) -> bool:
     return a == b or "0.0.0.0" in (a, b) or a == "::"
-
-
-def _disk(wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...]) -> Iterable[Finding]:
-    missing = mib(sum(max(0, d.bytes - facts.present.get(d.path, 0)) for d in downloads))
-    last = len(facts.disks) - 1  # the models' own disk, where they have one, comes last
-    for n, disk in enumerate(facts.disks):
-        if not disk.writable and facts.system.uid == 0:
-            fix = "mount it read-write, or set another data_root"
-            yield block("HOST-DISK", disk.path, "cannot be written to", fix)
-        fetch, reserve = missing if n == last else 0, wanted.settings.reserve_disk_mib if n == 0 else 0
-        if disk.free_mib < fetch + reserve:
-            what = f"{disk.free_mib} MiB free, {fetch + reserve} MiB needed ({fetch} to download, {reserve} reserve)"
-            yield block("HOST-DISK", disk.path, what, "free some, set another data_root, or lower reserve_disk_mib")

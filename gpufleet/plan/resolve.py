@@ -7,6 +7,8 @@ from typing import Any
 from ..errors import Problem, Refused
 from ..schema import Directory, HostFacts, Mount, Output, PlannedService, PlannedStep, Service
 from .access import access
+from .external import urls
+from .fetch import mirrored
 from .fill import fill
 from .knobs import memory
 from .ledger import MIB, mib
@@ -31,7 +33,7 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         model_sha256=first.model.sha256 if first else None,
         models=tuple(w.name for w in service.weights),
         unloads=_unloads(service, told),
-        image=_mirrored(entry.image[at.accelerator], wanted.settings.mirrors.registry),
+        image=mirrored(entry.image[at.accelerator], wanted.settings.mirrors.registry),
         accelerator=at.accelerator,
         devices=tuple(card.identity or "" for card in at.cards),
         access=access(at.cards, entry, wanted, facts),
@@ -43,9 +45,10 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         labels={k: fill(v, names, f"{where}/labels/{k}") for k, v in entry.labels.items()},
         mounts=mounts(wanted, service),
         port=entry.port,
+        url=urls(wanted)[service.name],
         publish=service.publish,
         publish_more={number: entry.ports[name] for name, number in service.entry.publish_more.items()},
-        depends_on=tuple(service.entry.depends_on),
+        depends_on=tuple(n for n in service.entry.depends_on if n not in wanted.settings.external),
         healthcheck=entry.healthcheck,
         gate=entry.gate,
         memory_mib=_memory_mib(service, at),
@@ -59,16 +62,18 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
 
 
 def steps(wanted: Wanted, service: WantedService, placed: Placed) -> tuple[PlannedStep, ...]:
-    """What is to be done in its container once it runs, in order."""
+    """What is to be done in its container once it runs, in order; the first step for each model fetches it."""
     where, entry = f"services/{service.entry.service}/steps", service.service
     names = _names(wanted, service, placed, memory(service, wanted, placed)) if entry.steps else {}
-    found = []
+    found, fetches = [], next((step for step in entry.steps if step.each), None)
     for step in entry.steps:
         for model in names["models"] if step.each else [names["model"]]:
             told, at = {**names, "model": model}, f"{where}/{step.name}"
             check, run = (fill(text, told, f"{at}/{key}") for key, text in (("check", step.check), ("run", step.run)))
             name = f"{step.name} {model['name']}" if step.each else step.name
-            found.append(PlannedStep(service=service.name, name=name, check=check, run=run, deadline=step.deadline))
+            what = {"model": model["pull"], "bytes": model["bytes"]} if step is fetches else {}
+            base = {"service": service.name, "name": name, "deadline": step.deadline}
+            found.append(PlannedStep(check=check, run=run, **base, **what))
     return tuple(found)
 
 
@@ -76,15 +81,6 @@ def _unloads(service: WantedService, memory: dict[str, int]) -> dict[str, tuple[
     room = memory["own"] + memory["free"]
     found = {w.name: evicted(service, w, room) for w in service.on_demand if memory["cards"]}
     return {name: gone for name, gone in found.items() if gone}
-
-
-def _mirrored(image: str, registry: str | None) -> str:
-    """The image's own name behind the mirror's, as pull-through registries have it.
-
-    >>> _mirrored("ghcr.io/a/b:1", "mirror.lan:5000/all"), _mirrored("ghcr.io/a/b:1", None)
-    ('mirror.lan:5000/all/ghcr.io/a/b:1', 'ghcr.io/a/b:1')
-    """
-    return f"{registry.rstrip('/')}/{image}" if registry else image
 
 
 def _has_names(entry: Service) -> bool:
@@ -102,6 +98,7 @@ def _names(wanted: Wanted, service: WantedService, placed: Placed, told: dict[st
         "model": models[0] if service.started_with else None,
         "options": dict(service.options),
         "service": {"name": service.name, "port": service.service.port, "publish": service.publish},
+        "urls": urls(wanted),
     }
 
 

@@ -58,6 +58,7 @@ class WantedService:
 class Wanted:
     """All a plan needs beside the facts. ``smaller``: what to run instead where this does not fit, the next first.
 
+    ``externals``: services of the stack that run already, as the setting ``external`` says.
     ``free_mib``: by number of a card what its mode should find free; ``roles``: those that some services are only for.
     """
 
@@ -65,6 +66,7 @@ class Wanted:
     stack: str
     settings: Settings
     services: tuple[WantedService, ...]
+    externals: tuple[WantedService, ...] = ()
     tier: str | None = None
     smaller: tuple[Wanted, ...] = ()
     mode: str | None = None
@@ -113,9 +115,24 @@ def _wanted(name: str, stack: Stack, tier: str | None, role: str, settings: Sett
     names = [key for key, entry in stack.services.items() if _runs(entry, role, mode)]
     services = tuple(_service(name, key, stack, settings, catalog) for key in names)
     _check_order(name, services)
+    ours, externals = _apart(services, settings)
     also = tuple(sorted({r for e in stack.services.values() for r in e.roles}))
     told = stack.modes[mode].free_mib if mode else {}
-    return Wanted(role, name, settings, services, tier, mode=mode, free_mib=told, roles=also)
+    return Wanted(role, name, settings, ours, externals, tier, mode=mode, free_mib=told, roles=also)
+
+
+def _apart(
+    services: tuple[WantedService, ...], settings: Settings
+) -> tuple[tuple[WantedService, ...], tuple[WantedService, ...]]:
+    """The services to run, and the external ones."""
+    there = tuple(s for s in services if s.name in settings.external)
+    for s in there:
+        if s.service.gate is None:
+            what = f"{s.entry.service} does not speak HTTP: its file has no gate"
+            raise Refused(Problem(f"group_data/external/{s.name}", what, "leave it out"))
+    if len(there) == len(services):
+        raise Refused(Problem("group_data/external", "has every service of this host", "leave one out"))
+    return tuple(s for s in services if s not in there), there
 
 
 def _at(stack: Stack, tier: str | None) -> Stack:

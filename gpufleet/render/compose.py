@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from ..plan.external import HOST
 from ..schema import Access, Mount, Plan, PlannedService
 
 HEAD = "# Written by gpufleet; changes here are undone at the next run.\n"
@@ -41,6 +42,7 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
         "command": list(s.command),
         "environment": {**s.environment, **s.access.environment},
         "volumes": [_volume(plan, m) for m in s.mounts],
+        "extra_hosts": _extra_hosts(plan, s, files),
         "ports": [] if s.host_network else [f"{plan.bind}:{at}:{port}" for at, port in _ports(s).items()],
         "healthcheck": _healthcheck(plan, s),
         "mem_limit": f"{s.memory_mib}m",
@@ -66,6 +68,13 @@ def _condition(plan: Plan, name: str) -> str:
 def _ports(s: PlannedService) -> dict[int, int]:
     """Ports of the container by host port."""
     return {**({s.publish: s.port} if s.publish else {}), **s.publish_more}
+
+
+def _extra_hosts(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> list[str]:
+    """The host's name for a service that names the host: others are not re-created for it."""
+    said = [*s.command, *s.environment.values(), *(files[o.path].decode() for o in plan.outputs if o.service == s.name)]
+    said += [step.check + step.run for step in plan.steps if step.service == s.name]
+    return [f"{HOST}:host-gateway"] if any(HOST in text for text in said) else []
 
 
 def _volume(plan: Plan, m: Mount) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from ..errors import Problem, Refused
-from ..schema import Plan
+from ..schema import External, Plan, PlannedService
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 
@@ -20,11 +20,8 @@ def _environment() -> Environment:
 
 def generated(plan: Plan) -> dict[str, bytes]:
     """{path below the release: content}."""
-    names = {
-        "plan": plan,
-        "engines": [s for s in plan.services if s.model],
-        "peers": {s.kind: s for s in plan.services},
-    }
+    all_: tuple[PlannedService | External, ...] = (*plan.services, *plan.externals)
+    names = {"plan": plan, "engines": [s for s in all_ if s.model], "peers": {s.kind: s for s in all_}}
     return {o.path: _render(o.template, {**names, "service": o.service}).encode() for o in plan.outputs}
 
 

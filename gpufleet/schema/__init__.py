@@ -8,7 +8,21 @@ from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
 from .model import Architecture, Model, Shape
-from .plan import Access, Directory, Download, Ledger, Line, Mount, Output, Plan, PlannedService, PlannedStep, Turns
+from .plan import (
+    Access,
+    Directory,
+    Download,
+    External,
+    Ledger,
+    Line,
+    Mount,
+    Output,
+    Plan,
+    PlannedService,
+    PlannedStep,
+    Pull,
+    Turns,
+)
 from .provision import Plumbing, Provision, Source
 from .service import (
     Accelerator,
@@ -41,6 +55,7 @@ __all__ = [
     "DriverFamily",
     "Engine",
     "Entry",
+    "External",
     "Fetch",
     "File",
     "Finding",
@@ -73,6 +88,7 @@ __all__ = [
     "PlannedStep",
     "Plumbing",
     "Provision",
+    "Pull",
     "Repository",
     "Secret",
     "Service",

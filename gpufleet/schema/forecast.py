@@ -7,7 +7,7 @@ from typing import Literal
 from .base import Noun
 from .finding import Finding
 from .gpu import Gpu
-from .plan import Ledger
+from .plan import External, Ledger, Pull
 from .service import Accelerator
 
 # One for each operation of a run that changes something, in their order.
@@ -44,7 +44,10 @@ class ContainerChange(Noun):
 
 
 class Fetch(Noun):
-    """A model that would be fetched. ``left``: those of its ``bytes`` that are not on the host yet."""
+    """A model that would be fetched, by its path or by the name that its program fetches it by.
+
+    ``left``: those of its ``bytes`` that are not on the host yet.
+    """
 
     path: str
     bytes: int
@@ -75,7 +78,7 @@ class HostForecast(Noun):
 
     ``state``: ``same`` (nothing to do), ``changes``, ``waits`` (the rest is planned after a reboot), ``blocked``
     (a run would refuse it and touch nothing), ``failed`` (it did not answer). ``release``: the one that would run;
-    ``current``: the one that does.
+    ``current``: the one that does. ``downloads`` and ``images``: the models and images that it has not yet.
     """
 
     state: Outlook
@@ -85,11 +88,13 @@ class HostForecast(Noun):
     cards: tuple[Gpu, ...] = ()
     ledgers: tuple[Ledger, ...] = ()
     services: tuple[PlacedService, ...] = ()
+    externals: tuple[External, ...] = ()
     release: str | None = None
     current: str | None = None
     changes: tuple[Change, ...] = ()
     containers: tuple[ContainerChange, ...] = ()
     downloads: tuple[Fetch, ...] = ()
+    images: tuple[Pull, ...] = ()
     findings: tuple[Finding, ...] = ()
     problems: tuple[str, ...] = ()
 

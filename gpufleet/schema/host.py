@@ -23,10 +23,21 @@ class Container(Noun):
     directory: str = ""
 
 
+class Disk(Noun):
+    """The file system that holds ``path`` (or its nearest parent that exists); those of one ``device`` share space."""
+
+    path: str
+    free_mib: int
+    total_mib: int
+    writable: bool
+    device: str = ""
+
+
 class Engine(Noun):
     """The container engine. ``version`` None: not installed; ``reachable`` False: it does not answer us.
 
-    ``compose_version``: of the plugin of Docker's CLI, which Podman needs too.
+    ``compose_version``: of the plugin of Docker's CLI, which Podman needs too. ``images``: those that are there, as
+    ``REGISTRY/NAME:TAG`` and ``REGISTRY/NAME@DIGEST``; ``store``: the disk that it keeps them on.
     """
 
     name: EngineName = "docker"
@@ -38,15 +49,8 @@ class Engine(Noun):
     runtimes: tuple[str, ...] = ()
     live_restore: bool = False
     containers: tuple[Container, ...] = ()
-
-
-class Disk(Noun):
-    """The file system that holds ``path`` (or its nearest parent that exists)."""
-
-    path: str
-    free_mib: int
-    total_mib: int
-    writable: bool
+    images: tuple[str, ...] = ()
+    store: Disk | None = None
 
 
 class Listener(Noun):
@@ -85,7 +89,8 @@ class HostFacts(Noun):
     """Everything plan() asks of a host.
 
     ``node_groups``: the numeric group of each device node of AMD's cards; ``elsewhere``: projects of Compose under the
-    engine that is not the wanted one.
+    engine that is not the wanted one; ``answers``: by a URL what it answers to the host: an HTTP status, or why there
+    is none.
     """
 
     system: System = System()
@@ -95,6 +100,7 @@ class HostFacts(Noun):
     listeners: tuple[Listener, ...] = ()
     accounts: dict[str, tuple[str, ...]] = {}
     present: dict[str, int] = {}
+    answers: dict[str, str] = {}
     node_groups: dict[str, int] = {}
     plumbing: Plumbing = Plumbing()
     elsewhere: tuple[str, ...] = ()

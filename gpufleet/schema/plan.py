@@ -59,13 +59,18 @@ class Mount(Noun):
 
 
 class PlannedStep(Noun):
-    """What is done once in the running container of ``service``: by its shell, ``run``, unless ``check`` succeeds."""
+    """What is done once in the running container of ``service``: by its shell, ``run``, unless ``check`` succeeds.
+
+    ``model``: what it fetches, by its program's name, and how many ``bytes`` that is.
+    """
 
     service: str
     name: str
     check: str
     run: str
     deadline: int
+    model: str | None = None
+    bytes: int = 0
 
     @property
     def id(self) -> str:
@@ -89,6 +94,17 @@ class Download(Noun):
     url: str
     bytes: int
     sha256: str
+
+
+class Pull(Noun):
+    """An image that must be there, once for all its ``services``.
+
+    ``bytes``: what is pulled of it, compressed; None: the catalog does not say.
+    """
+
+    image: str
+    bytes: int | None = None
+    services: tuple[str, ...] = ()
 
 
 class Output(Noun):
@@ -119,7 +135,7 @@ class Access(Noun):
 class PlannedService(Noun):
     """A service, resolved for this host. ``unloads``: by model on demand the residents that go for it.
 
-    ``publish_more``: the further ports of the container by host port.
+    ``url``: where the stack's containers reach it; ``publish_more``: the further ports of the container by host port.
     """
 
     name: str
@@ -140,6 +156,7 @@ class PlannedService(Noun):
     labels: dict[str, str] = {}
     mounts: tuple[Mount, ...] = ()
     port: int
+    url: str
     publish: int | None = None
     publish_more: dict[int, int] = {}
     depends_on: tuple[str, ...] = ()
@@ -152,6 +169,22 @@ class PlannedService(Noun):
     capabilities: tuple[str, ...] = ()
     host_network: bool = False
     host_pid: bool = False
+
+
+class External(Noun):
+    """A service of the stack that runs already, and is left as it is. ``at``: its URL, as the host asks it.
+
+    ``url``: the same for containers; ``asks``: what its gate asks; ``needed_by``: services that depend on it.
+    """
+
+    name: str
+    kind: str
+    model: str | None = None
+    at: str
+    url: str
+    asks: str
+    status: int
+    needed_by: tuple[str, ...] = ()
 
 
 class Plan(Noun):
@@ -168,9 +201,11 @@ class Plan(Noun):
     operators: tuple[str, ...] = ()
     provision: Provision = Provision()
     services: tuple[PlannedService, ...] = ()
+    externals: tuple[External, ...] = ()
     ledgers: tuple[Ledger, ...] = ()
     directories: tuple[Directory, ...] = ()
     downloads: tuple[Download, ...] = ()
+    pulls: tuple[Pull, ...] = ()
     outputs: tuple[Output, ...] = ()
     secrets: tuple[Secret, ...] = ()
     steps: tuple[PlannedStep, ...] = ()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from .base import MiB, Name, Noun, Port
+from .base import Bytes, MiB, Name, Noun, Port
 
 Accelerator = Literal["cuda", "rocm", "cpu"]
 # A tag is part of the name: `latest` or none would make two runs of the same release differ.
@@ -71,7 +71,8 @@ class Gate(Noun):
 class Step(Noun):
     """What is done once in the running container, by its shell: ``run``, unless ``check`` says that it is complete.
 
-    Both may use ``{{ ... }}``; with ``each: model`` they are for every model of the service, as ``{{ model }}``.
+    Both may use ``{{ ... }}``; with ``each: model`` they are for every model of the service, as ``{{ model }}``:
+    the first such step is what fetches it.
     """
 
     name: Name
@@ -102,10 +103,16 @@ class Secret(Noun):
 
 
 class Service(Noun):
-    """One file ``services/NAME.yaml``. ``command`` and ``environment`` may use ``{{ ... }}``."""
+    """One file ``services/NAME.yaml``. ``command`` and ``environment`` may use ``{{ ... }}``.
+
+    ``{{ urls["NAME"] }}``: where containers reach a service of the stack.
+    """
 
     title: str
     image: dict[Accelerator, Image] = Field(min_length=1)
+    image_bytes: dict[Accelerator, Bytes] = Field(
+        {}, description="what a host pulls of an image: its layers, compressed, for amd64; none: not known"
+    )
     gpu: Literal["none", "preferred", "required"] = "none"
     gfx: list[GfxTarget] = Field([], description="compute targets compiled into the rocm image; none: not known")
     cuda: str | None = Field(None, pattern=r"^[0-9]+\.[0-9]+$", description="CUDA version of the cuda image")

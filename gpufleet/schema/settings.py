@@ -27,6 +27,13 @@ def _url(text: str) -> str:
     return text
 
 
+def _base_url(text: str) -> str:
+    parts = urlsplit(_url(text))
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must be scheme, host, port and path alone: no account, no `?`, no `#`")
+    return text.rstrip("/")
+
+
 def _window(text: str) -> str:
     first, _, last = text.partition("-")
     if first == last:
@@ -35,6 +42,7 @@ def _window(text: str) -> str:
 
 
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$"), AfterValidator(_url)]
+BaseUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s$`\\'\"]+$"), AfterValidator(_base_url)]
 
 
 class Mirrors(Noun):
@@ -123,6 +131,11 @@ class Settings(Noun):
         description="what a stack's model name stands for here: a model of the catalog, or a whole model entry",
     )
     ports: dict[Name, Port] = Field({}, description="host port of a published service, by service name")
+    external: dict[Name, BaseUrl] = Field(
+        {},
+        examples=["http://127.0.0.1:11434"],
+        description="services of the stack that run already, by service name: the URL at which the host reaches each",
+    )
     options: dict[Name, dict[str, Any]] = Field({}, description="options of a service, by service name")
     mirrors: Mirrors = Field(Mirrors(), description="mirrors to fetch from")
     reserve_vram_mib: MiB = Field(512, description="VRAM of each card that no service may plan with, MiB")

@@ -1,0 +1,82 @@
+"""What a host has to fetch: models as files, images by its engine. What two services share is fetched once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from ..schema import Download, HostFacts, Pull
+from .ledger import mib
+from .place import Placed
+from .wanted import Wanted
+
+UNPACKED = 3
+
+
+def downloads(wanted: Wanted) -> tuple[Download, ...]:
+    """The model files, by path."""
+    hub = wanted.settings.mirrors.huggingface
+    found = {
+        wanted.model_path(w.model): Download(
+            path=wanted.model_path(w.model),
+            url=w.model.source(hub),
+            bytes=w.model.bytes,
+            sha256=w.model.sha256,
+        )
+        for s in wanted.services
+        for w in s.weights
+        if w.model.sha256
+    }
+    return tuple(found[path] for path in sorted(found))
+
+
+def by_programs(wanted: Wanted, facts: HostFacts) -> int:
+    """Bytes of the models that programs fetch by themselves; nothing of a program whose container is there already."""
+    there = {c.service for c in facts.engine.containers if c.project == wanted.stack}
+    asked = (w.model for s in wanted.services if s.name not in there for w in s.weights)
+    return sum({model.pull: model.bytes for model in asked if model.pull}.values())
+
+
+def pulls(wanted: Wanted, placed: Placed) -> tuple[Pull, ...]:
+    """The images, in the order of the stack."""
+    found: dict[str, Pull] = {}
+    for s in wanted.services:
+        built = placed.places[s.name].accelerator
+        if built in s.service.image:
+            image = mirrored(s.service.image[built], wanted.settings.mirrors.registry)
+            users = (*(found[image].services if image in found else ()), s.name)
+            found[image] = Pull(image=image, bytes=s.service.image_bytes.get(built), services=users)
+    return tuple(found.values())
+
+
+def missing(pulls: Iterable[Pull], images: Collection[str]) -> tuple[Pull, ...]:
+    """Those that the engine does not have; one that is named with its digest is known by that alone."""
+    return tuple(pull for pull in pulls if _known(pull.image) not in images)
+
+
+def _known(image: str) -> str:
+    """What the engine calls an image.
+
+    >>> _known("ghcr.io/a/b:1"), _known("ghcr.io/a/b:1@sha256:00")
+    ('ghcr.io/a/b:1', 'ghcr.io/a/b@sha256:00')
+    """
+    name, at, digest = image.partition("@")
+    return f"{name.rpartition(':')[0]}@{digest}" if at else image
+
+
+def room(pulls: Iterable[Pull]) -> int:
+    """MiB that images take of the engine's disk: three times what is pulled; those of unknown size nothing.
+
+    They unpack to two to three times that: a server of llama.cpp for CUDA, 1.5 GB pulled, takes 4 GB
+    (prem-research/prem-operator#34). What was pulled lies beside it until it is unpacked, in containerd's image store
+    for good (docs.docker.com/engine/storage/containerd). As it blocks, the estimate is rather low.
+    """
+    return mib(UNPACKED * sum(pull.bytes or 0 for pull in pulls))
+
+
+def mirrored(image: str, registry: str | None) -> str:
+    """The image's own name behind the mirror's, as pull-through registries have it.
+
+    >>> mirrored("ghcr.io/a/b:1", "mirror.lan:5000/all"), mirrored("ghcr.io/a/b:1", None)
+    ('mirror.lan:5000/all/ghcr.io/a/b:1', 'ghcr.io/a/b:1')
+    """
+    return f"{registry.rstrip('/')}/{image}" if registry else image
