@@ -17,7 +17,7 @@ from pyinfra.context import host
 from ..errors import Refused
 from ..facts.health import Checkup
 from ..facts.state import State
-from ..plan import Wanted, asked, plan, want
+from ..plan import Wanted, asked, kept, plan, want
 from ..plan.checkup import checkup
 from ..plan.report import Checked, data, text
 from ..render import render
@@ -66,6 +66,7 @@ def _asked(wanted: Wanted) -> dict[str, str]:
         "models": "\n".join(wanted.model_paths),
         "operators": "\n".join(wanted.settings.operators),
         "urls": "\n".join(asked(wanted)),
+        "kept": "\n".join(kept(wanted)),
         "names": "\n".join(_names(wanted)),
         "programs": "\n".join(programs if wanted.role != "cpu" else []),
     }

@@ -11,6 +11,7 @@ from base64 import b64encode
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import StateStage
 from pyinfra.context import host
 
+from ..errors import Refused
 from ..facts.section import ENGINE
 from ..facts.state import State
 from ..plan.amd import FILES
@@ -57,10 +59,12 @@ def converging(func: Callable[..., Commands]) -> Callable[..., Any]:
         if state is None:  # the fact has said why; going on would take a host that did not answer for an empty one
             yield "exit 1"
             return
-        commands = func(target, state, **more)
-        for command in commands:
-            yield spoken(target.plan, command) if isinstance(command, str) else command
-            _SEEN.pop(host, None)  # not reached while pyinfra only looks for changes
+        try:
+            for command in func(target, state, **more):
+                yield spoken(target.plan, command) if isinstance(command, str) else command
+                _SEEN.pop(host, None)  # not reached while pyinfra only looks for changes
+        except Refused as refused:  # a file that was good when the host was planned; the other hosts go on
+            yield f"echo {quote(str(refused))} >&2; exit 1"
 
     run.__name__, run.__module__, run.__doc__ = func.__name__, func.__module__, func.__doc__
     return operation()(run)
@@ -94,6 +98,7 @@ def arguments(target: Target) -> dict[str, str]:
         "packages": below.packages,
         "cards": (*below.cards, *below.amd_cards),
         "steps": (f"{s.service}|{_coded(s.check)}|{s.id}" for s in target.plan.steps),
+        "kept": [o.keep for o in target.plan.outputs if o.keep],
     }
     told = {"engine": below.engine, "root": target.plan.root, "release": target.release.id, "stack": target.plan.stack}
     told["compose"] = _coded(target.release.files["compose.yaml"].decode())

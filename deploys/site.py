@@ -19,7 +19,8 @@ from pyinfra.context import host
 
 from ..errors import Refused
 from ..facts.host import Facts
-from ..plan import asked, explain, plan, want
+from ..plan import asked, explain, kept, plan, want
+from ..plan.kept import pending
 from ..render import render
 from ..schema import HostFacts
 from . import accounts, boot, engine, layout, models, packages, reboot, release, steps, up
@@ -66,13 +67,21 @@ def aim(host: Host) -> tuple[Target, HostFacts] | None:
     """What the host is to be brought to, and the facts that say so; None: it did not answer. Raises Refused."""
     wanted = want(list(host.groups), own_data(host.data.dict()))
     settings = wanted.settings
-    looked = {"models": wanted.model_paths, "operators": settings.operators, "urls": asked(wanted)}
+    looked = {
+        "models": wanted.model_paths,
+        "operators": settings.operators,
+        "urls": asked(wanted),
+        "kept": kept(wanted),
+    }
     lists = {name: "\n".join(lines) for name, lines in looked.items()}
     facts = host.get_fact(Facts, root=settings.data_root, engine=settings.engine, **lists)
     if facts is None:
         return None
     planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
-    return Target(planned, render(planned)), facts
+    target = Target(planned, render(planned))
+    if not planned.blocked:
+        pending(planned, target.release, facts.kept)  # raises for what cannot be merged, before anything is touched
+    return target, facts
 
 
 def unexpected(error: Exception) -> str:

@@ -6,8 +6,10 @@ from pyinfra.api.command import FunctionCommand
 from pyinfra.context import host
 
 from ..plan.drift import drift, outdated
+from ..plan.kept import unset
 from ..schema import HostState
 from .gate import Closed, closed
+from .kept import written
 from .observe import Commands, Target, converging
 from .script import script
 from .sees import unseen
@@ -20,9 +22,11 @@ def running(target: Target, state: HostState) -> Commands:
         host.noop(f"{len(target.plan.services)} services run as release {target.release.id}")
         return
     plan, shut = target.plan, list[Closed]()
-    changed = " ".join(outdated(plan, state))
+    again = (*outdated(plan, state), *unset(plan, target.release, state.kept))
+    changed = " ".join(dict.fromkeys(again))
     functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated=changed)
     yield script("pull", root=plan.root, id=target.release.id)
+    yield from written(target, state, functions)
     yield functions + script("up")
     yield FunctionCommand(lambda state, host: shut.extend([*unseen(host, plan), *closed(host, plan)]), (), {})
     if shut:

@@ -8,7 +8,7 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import HostFacts
-from . import accounts, answers, disk, engine, gpu, nodes, plumbing, ports, system
+from . import accounts, answers, disk, engine, gpu, kept, nodes, plumbing, ports, system
 from .section import Section, parse, probe
 
 SECTIONS: list[Section[Any]] = [
@@ -23,20 +23,28 @@ SECTIONS: list[Section[Any]] = [
     disk.SECTION,
     disk.PRESENT_SECTION,
     answers.SECTION,
+    kept.SECTION,
 ]
 
 
 class Facts(FactBase[HostFacts | None]):
     """Returns HostFacts; None when the host did not answer.
 
-    ``models``, ``operators``, ``urls`` to ask: a line each; ``engine``: docker or podman.
+    ``models``, ``operators``, ``urls`` to ask, ``kept`` files: a line each; ``engine``: docker or podman.
     """
 
     @override
     def command(
-        self, root: str = "/srv", models: str = "", operators: str = "", urls: str = "", engine: str = "docker"
+        self,
+        root: str = "/srv",
+        models: str = "",
+        operators: str = "",
+        urls: str = "",
+        kept: str = "",
+        engine: str = "docker",
     ) -> str:
-        return probe(SECTIONS, root=root, models=models, operators=operators, urls=urls, engine=engine)
+        lists = {"models": models, "operators": operators, "urls": urls, "kept": kept}
+        return probe(SECTIONS, root=root, engine=engine, **lists)
 
     @override
     def process(self, output: list[str]) -> HostFacts:

@@ -9,7 +9,7 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import Entry, HostState
-from . import accounts, engine, plumbing
+from . import accounts, engine, kept, plumbing
 from .section import Section, parse, probe
 
 # The names in .env, never the values: what a fact prints, -vvv shows.
@@ -120,13 +120,15 @@ SECTIONS: list[Section[Any]] = [
     engine.CDI_SECTION,
     Section("done", STEPS, parse_steps),
     plumbing.SECTION,
+    kept.SECTION,
 ]
 
 
 class State(FactBase[HostState | None]):
     """Returns HostState; None when the host did not answer.
 
-    ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for and ``cards`` are a line each;
+    ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for, ``cards`` and
+    ``kept`` files are a line each;
     ``release``: the id of the release whose files are read; ``compose``: its compose file, in Base64, which no shell
     takes for anything else; ``engine``: docker or podman; ``steps`` of ``stack``: service, check in Base64, and id,
     between bars, a line each.
@@ -146,9 +148,10 @@ class State(FactBase[HostState | None]):
         cards: str,
         stack: str,
         steps: str,
+        kept: str,
     ) -> str:
         lists = {"paths": paths, "operators": operators, "files": files, "packages": packages, "cards": cards}
-        more = {"stack": stack, "steps": steps}
+        more = {"stack": stack, "steps": steps, "kept": kept}
         return probe(SECTIONS, engine=engine, root=root, release=release, compose=compose, **lists, **more)
 
     @override

@@ -16,6 +16,33 @@ bring_up() { { [ -z "$outdated" ] || up --no-deps $outdated; } && up --remove-or
 # Point the link $2 at release $1; a reader sees the old one or the new one, never none.
 switch() { ln -sfn "releases/$1" ".$2-new" && mv -T ".$2-new" "$2"; }
 
+# Write $1 to $2, whose owner and mode stay: all of it or nothing. A new file is its folder's owner's.
+place() {
+  rm -f "${2%/*}"/.gpufleet-??????
+  new=$(mktemp "${2%/*}/.gpufleet-XXXXXX")
+  if [ -e "$2" ]; then cp -p --attributes-only "$2" "$new"; else chown --reference="${2%/*}" "$new" && chmod 644 "$new"; fi
+  cat "$1" >"$new" && sync "$new" && mv -T "$new" "$2"
+}
+
+# Files that were written for this release, as they were before.
+restore() {
+  [ -d releases/.kept ] || return 0
+  find releases/.kept -name '*.after' | while read -r after; do
+    path=${after#releases/.kept/}
+    compose stop "${path%%/*}" </dev/null >/dev/null 2>&1
+    path=/${path#*/}
+    path=${path%.after}
+    if ! cmp -s "$after" "$path"; then
+      echo "$path: was written since, so it stays as it is; look whether $good can read it"
+    elif [ -e "${after%.after}.before" ]; then
+      place "${after%.after}.before" "$path"
+    else
+      rm -f "$path"
+    fi
+  done
+  rm -rf releases/.kept
+}
+
 # Blot out every value of .env in what is shown.
 blot() {
   awk -v env="$root/.env" '
@@ -30,7 +57,7 @@ put_back() {
   good=${good##*/}
   if [ -z "$good" ] || [ "$good" = "$id" ] || [ ! -d "releases/$good" ]; then
     echo "release: no earlier one to put back; mend the cause, then run again"
-  elif switch "$good" current && bring_up >/dev/null 2>&1; then
+  elif restore && switch "$good" current && bring_up >/dev/null 2>&1; then
     echo "release: $good is back and healthy; mend the cause, then run again"
   else
     echo "release: $good is back, but not healthy; mend the cause, then run again"

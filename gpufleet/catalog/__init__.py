@@ -84,12 +84,13 @@ def _load(path: Path) -> Any:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
         raise Refused(Problem(str(path), f"cannot be read: {reason}".lower(), "check the path")) from None
     except yaml.YAMLError as error:
-        raise Refused(_syntax_problem(path, error)) from None
+        raise Refused(malformed(str(path), error)) from None
 
 
-def _syntax_problem(path: Path, error: yaml.YAMLError) -> Problem:
+def malformed(file: str, error: yaml.YAMLError) -> Problem:
+    """What is wrong with the YAML of a file, and where."""
     mark, what = getattr(error, "problem_mark", None), getattr(error, "problem", None) or "is not YAML"
-    where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+    where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
     return Problem(where, f"malformed YAML: {what}", "mend the line (indentation, colon, quotes)")
 
 
@@ -97,15 +98,16 @@ class _UniqueKeys(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignor
     """YAML lets a second key replace the first without a word; we do not."""
 
 
-def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
-    seen: dict[Any, Any] = {}
-    for key_node, value_node in node.value:
+def unique(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    """The constructor of mappings without a key that is there twice; one that `<<` gives may be."""
+    seen: set[Any] = set()
+    for key_node in (k for k, _ in node.value if k.tag != "tag:yaml.org,2002:merge"):
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str | int | float | bool | None) or key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"duplicate or odd key {key!r}", key_node.start_mark)
-        seen[key] = loader.construct_object(value_node, deep=True)
-    return seen
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return {loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value}
 
 
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, unique)

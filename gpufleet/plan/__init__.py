@@ -17,10 +17,10 @@ from .place import Placed, place
 from .preflight import preflight
 from .preflight_engine import missing_nodes
 from .provision import provision
-from .resolve import deadline, directories, outputs, resolve, steps
+from .resolve import deadline, directories, kept, outputs, resolve, steps
 from .wanted import Wanted, WantedService, want
 
-__all__ = ["ROLES", "Wanted", "WantedService", "asked", "explain", "plan", "want"]
+__all__ = ["ROLES", "Wanted", "WantedService", "asked", "explain", "kept", "plan", "want"]
 
 
 def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan:
@@ -39,6 +39,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         address=address or host,
         role=wanted.role,
         stack=wanted.stack,
+        catalog=wanted.settings.catalog,
         tier=wanted.tier,
         root=settings.data_root,
         bind=str(settings.bind),
@@ -51,7 +52,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         directories=directories(wanted),
         downloads=fetch,
         pulls=images,
-        outputs=tuple(o for s in wanted.services for o in outputs(s) if services),
+        outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
         secrets=_secrets(wanted),
         steps=tuple(step for s in wanted.services for step in steps(wanted, s, placed) if services),
         health_deadline=deadline(wanted),

@@ -23,6 +23,7 @@ from ..schema import (
 )
 from ..schema.forecast import Kind
 from .amd import KIND
+from .kept import unset
 
 GROUP = "docker"  # of those who may use the engine: both Docker's and the distributions' packages make it
 
@@ -35,6 +36,9 @@ class Rendered(Protocol):
 
     @property
     def digests(self) -> Mapping[str, str]: ...
+
+    @property
+    def files(self) -> Mapping[str, bytes]: ...
 
 
 def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[Change]:
@@ -146,6 +150,7 @@ def drift(plan: Plan, release: Rendered, state: HostState) -> tuple[str, ...]:
     for service in plan.services:
         reason = _differs(mine.get(service.name), state.hashes.get(service.name))
         reasons += [f"{service.name}: {reason}"] if reason else []
+    reasons += [f"{name}: {what}" for name, told in unset(plan, release, state.kept).items() for what in told]
     names = {s.name for s in plan.services}
     return (*reasons, *(f"{name}: is no longer part of the stack" for name in sorted(mine.keys() - names)))
 
@@ -166,6 +171,7 @@ def container_changes(plan: Plan, release: Rendered, state: HostState) -> tuple[
     """What a run would do to containers."""
     mine = {c.service: c for c in state.containers if c.project == plan.stack}
     changed, reread = outdated(plan, state), stale(plan, release, state)
+    lacking = unset(plan, release, state.kept)
     found = []
     for s in plan.services:
         have = mine.get(s.name)
@@ -175,6 +181,8 @@ def container_changes(plan: Plan, release: Rendered, state: HostState) -> tuple[
             found.append(ContainerChange(service=s.name, action="recreate", why="runs with another configuration"))
         elif s.name in reread:
             found.append(ContainerChange(service=s.name, action="recreate", why="has read files that were changed"))
+        elif s.name in lacking:
+            found.append(ContainerChange(service=s.name, action="recreate", why="its kept file is not as planned"))
         elif have.state != "running":
             found.append(ContainerChange(service=s.name, action="start", why=f"is {have.state}"))
     gone = sorted(mine.keys() - {s.name for s in plan.services})

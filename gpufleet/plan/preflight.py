@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ..schema import Download, Finding, HostFacts, Listener, Provision, Pull
 from . import amd, disks, external
 from .finding import block, warn
+from .kept import unreadable
 from .preflight_engine import engine, way
 from .wanted import Wanted, WantedService
 
@@ -27,6 +28,7 @@ def preflight(
         _others(wanted, facts),
         external.against(wanted, facts),
         disks.against(wanted, facts, downloads, images),
+        unreadable(facts.kept),
         way(facts, provision),
         amd.way(wanted, facts, provision),
     )

@@ -109,25 +109,38 @@ def _memory_mib(service: WantedService, at: Place) -> int:
 
 
 def mounts(wanted: Wanted, service: WantedService) -> tuple[Mount, ...]:
-    """Bind mounts: data directories, the host's own paths, then the generated files by way of ``current``."""
+    """Bind mounts: data directories, where kept files are, the host's own paths, then the generated files.
+
+    Those by way of ``current``.
+    """
     root = wanted.settings.data_root
     data = [Mount(source=f"{root}/{v.source}", target=v.target, read_only=v.read_only) for v in service.service.volumes]
-    files = [Mount(source=f"{root}/current/{o.path}", target=o.target, read_only=True) for o in outputs(service)]
+    made = (o for o in outputs(wanted, service) if not o.keep)
+    files = [Mount(source=f"{root}/current/{o.path}", target=o.target, read_only=True) for o in made]
     theirs = [Mount(**p.model_dump()) for p in service.service.host_paths]
     return (*data, *theirs, *files)
 
 
-def outputs(service: WantedService) -> tuple[Output, ...]:
+def outputs(wanted: Wanted, service: WantedService) -> tuple[Output, ...]:
     """The generated files of a service."""
+    folders = {v.target: f"{wanted.settings.data_root}/{v.source}" for v in service.service.volumes}
     return tuple(
         Output(
             service=service.name,
             template=f.template,
-            path=f"{service.name}/{f.target.rsplit('/', 1)[1]}",
+            path=f"{service.name}/{name}",
             target=f.target,
+            keep="/".join((folders[folder], name)) if f.keep else None,
         )
         for f in service.service.files
+        for folder, _, name in [f.target.rpartition("/")]
     )
+
+
+def kept(wanted: Wanted) -> tuple[str, ...]:
+    """The files on the host that are kept, of every tier."""
+    found = (o.keep for w in (wanted, *wanted.smaller) for s in w.services for o in outputs(w, s))
+    return tuple(sorted({path for path in found if path}))
 
 
 def directories(wanted: Wanted) -> tuple[Directory, ...]:

@@ -14,20 +14,22 @@ TEMPLATES = Path(__file__).parent.parent / "templates"
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True)
+def _environment(catalog: str | None) -> Environment:
+    """A user's own templates are searched before ours, as the rest of the catalog is."""
+    folders = [*([Path(catalog) / "templates"] if catalog else []), TEMPLATES]
+    return Environment(loader=FileSystemLoader(folders), undefined=StrictUndefined, keep_trailing_newline=True)
 
 
 def generated(plan: Plan) -> dict[str, bytes]:
     """{path below the release: content}."""
     all_: tuple[PlannedService | External, ...] = (*plan.services, *plan.externals)
     names = {"plan": plan, "engines": [s for s in all_ if s.model], "peers": {s.kind: s for s in all_}}
-    return {o.path: _render(o.template, {**names, "service": o.service}).encode() for o in plan.outputs}
+    return {o.path: _render(plan.catalog, o.template, {**names, "service": o.service}).encode() for o in plan.outputs}
 
 
-def _render(template: str, names: dict[str, object]) -> str:
+def _render(catalog: str | None, template: str, names: dict[str, object]) -> str:
     try:
-        return _environment().get_template(template).render(names)
+        return _environment(catalog).get_template(template).render(names)
     except TemplateError as error:
         message = (error.message or type(error).__name__).replace("\n", " ")
         raise Refused(

@@ -6,7 +6,7 @@ from .finding import Finding, FindingKind
 from .forecast import Change, ContainerChange, Fetch, Forecast, HostForecast, PlacedService
 from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
-from .host import Container, Disk, Engine, Entry, HostFacts, HostState, Listener, System
+from .host import Container, Disk, Engine, Entry, HostFacts, HostState, KeptFile, Listener, System
 from .model import Architecture, Model, Shape
 from .plan import (
     Access,
@@ -71,6 +71,7 @@ __all__ = [
     "HostForecast",
     "HostPath",
     "HostState",
+    "KeptFile",
     "Ledger",
     "Line",
     "Link",

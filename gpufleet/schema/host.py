@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import SecretStr
+
 from .base import Noun
 from .distro import EngineName
 from .gpu import Gpus
@@ -85,6 +87,16 @@ class System(Noun):
         return self.secure_boot and not self.own_key
 
 
+class KeptFile(Noun):
+    """A file that its user and a program write, too. ``why`` it cannot be read, where it cannot.
+
+    Its text may hold the user's secrets, so nothing prints it.
+    """
+
+    text: SecretStr = SecretStr("")
+    why: str = ""
+
+
 class HostFacts(Noun):
     """Everything plan() asks of a host.
 
@@ -104,6 +116,7 @@ class HostFacts(Noun):
     node_groups: dict[str, int] = {}
     plumbing: Plumbing = Plumbing()
     elsewhere: tuple[str, ...] = ()
+    kept: dict[str, KeptFile] = {}
 
 
 class Entry(Noun):
@@ -127,7 +140,8 @@ class HostState(Noun):
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
     service as it shall be, ``env_keys`` the names in .env that have a value, ``accounts`` the groups of each
     operator's account, ``unit`` the sha256 of our unit where it is enabled, ``cdi`` the devices of all CDI
-    specifications, ``done`` the steps that say that they are complete.
+    specifications, ``done`` the steps that say that they are complete, ``kept`` the files that others write, too, by
+    path.
     """
 
     unit: str | None = None
@@ -142,3 +156,4 @@ class HostState(Noun):
     cdi: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
     plumbing: Plumbing = Plumbing()
+    kept: dict[str, KeptFile] = {}

@@ -108,12 +108,16 @@ class Pull(Noun):
 
 
 class Output(Noun):
-    """A generated file: ``template`` rendered to ``path`` below the release, mounted by ``service`` at ``target``."""
+    """A generated file: ``template`` rendered to ``path`` below the release, mounted by ``service`` at ``target``.
+
+    ``keep``: the file on the host that its keys are set in instead, absolute.
+    """
 
     service: str
     template: str
     path: str
     target: str
+    keep: str | None = None
 
 
 class Access(Noun):
@@ -188,12 +192,13 @@ class External(Noun):
 
 
 class Plan(Noun):
-    """What ``plan()`` says of one host; ``address`` is where others reach it."""
+    """What ``plan()`` says of one host; ``address`` is where others reach it, ``catalog`` the user's own folder."""
 
     host: str
     address: str
     role: str
     stack: str
+    catalog: str | None = None
     tier: str | None = None
     root: str
     bind: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
 
 from .base import Bytes, MiB, Name, Noun, Port
 
@@ -49,6 +49,11 @@ class File(Noun):
 
     template: str
     target: str = Field(pattern=r"^/")
+    keep: bool = Field(
+        False,
+        description="its user and the program write it, too: it lies in the volume that is mounted at its folder, and "
+        "only the keys that the template has are set in it (.yaml, .yml, .json)",
+    )
 
 
 class Healthcheck(Noun):
@@ -155,6 +160,17 @@ class Service(Noun):
     )
     host_network: bool = Field(False, description="listens on the host itself, at `{{ bind }}:{{ service.publish }}`")
     host_pid: bool = Field(False, description="sees the processes of the host")
+
+    @field_validator("files")
+    @classmethod
+    def _kept(cls, files: list[File], told: ValidationInfo) -> list[File]:
+        for file in (f for f in files if f.keep):
+            folder, _, name = file.target.rpartition("/")
+            if not name.endswith((".yaml", ".yml", ".json")):
+                raise ValueError(f"{file.target} can be kept if it ends in .yaml, .yml or .json")
+            if folder not in (v.target for v in told.data.get("volumes", ())):
+                raise ValueError(f"add a volume at {folder}: that is where {file.target} is kept")
+        return files
 
 
 class StackService(Noun):

@@ -1,0 +1,57 @@
+"""Files that the user and a program write, too: what of ours is not in them, and what keeps it from being set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from ..errors import Problem, Refused
+from ..schema import Finding, KeptFile, Plan
+from .merge import STAYS, Merged, merged, reader
+
+
+class Rendered(Protocol):
+    """A release, as far as kept files are concerned."""
+
+    @property
+    def files(self) -> Mapping[str, bytes]: ...
+
+
+def pending(plan: Plan, release: Rendered, have: Mapping[str, KeptFile]) -> dict[str, Merged]:
+    """By path the files that do not have our keys as planned. Raises Refused for what cannot be merged."""
+    found = {}
+    for o in plan.outputs:
+        if o.keep is None:
+            continue
+        ours = release.files[o.path].decode()
+        if new := merged(o.keep, _text(o.keep, have), ours, f"templates/{o.template}"):
+            found[o.keep] = new
+    return found
+
+
+def unset(plan: Plan, release: Rendered, have: Mapping[str, KeptFile]) -> dict[str, list[str]]:
+    """By service what a run sets in its kept files; names of keys, never their values."""
+    found: dict[str, list[str]] = {}
+    new = pending(plan, release, have)
+    for o in plan.outputs:
+        if o.keep in new:
+            keys = ", ".join(new[o.keep].keys) if o.keep in have else "is not there"
+            found.setdefault(o.service, []).append(f"{o.keep}: {keys}")
+    return found
+
+
+def unreadable(have: Mapping[str, KeptFile]) -> Iterable[Finding]:
+    """Files that cannot be merged into: nothing is touched then."""
+    for path in have:
+        try:
+            reader(path)(path, _text(path, have))
+        except Refused as refused:
+            for p in refused.problems:
+                yield Finding(id="HOST-FILE", severity="blocks", where=p.where, what=p.what, fix=p.fix)
+
+
+def _text(path: str, have: Mapping[str, KeptFile]) -> str:
+    file = have.get(path, KeptFile())
+    if file.why:
+        raise Refused(Problem(path, file.why, f"put a text file there; {STAYS}"))
+    return file.text.get_secret_value()

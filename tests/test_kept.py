@@ -1,0 +1,160 @@
+"""Files that others write, too: what a merge keeps. `python -m tests.test_kept` writes the recorded results anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpufleet.errors import Refused
+from gpufleet.plan.merge import merged, patched
+from tests.conftest import CASES, cases
+
+KEPT = sorted((CASES / "kept").iterdir())
+KEYS = ("a", "b", "c", "d")
+SCALARS = st.sampled_from([None, True, False, 0, 1, 1.5, "", "x", "off", "no: t", "# t", "two\nlines", " t ", "ü", "1"])
+OURS: st.SearchStrategy[dict[str, Any]] = st.recursive(
+    st.dictionaries(st.sampled_from(KEYS), st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=4),
+    lambda inner: st.dictionaries(st.sampled_from(KEYS), st.one_of(SCALARS, inner), max_size=4),
+    max_leaves=8,
+)
+
+
+def _merged(folder: Path) -> tuple[Path, str, str]:
+    """Where the recorded result is, that result's text as it is now, and our keys."""
+    before = next(folder.glob("before.*"))
+    ours = before.with_stem("ours").read_text()
+    new = merged(before.name, before.read_text(), ours, "ours")
+    return before.with_stem("after"), new.text if new else before.read_text(), ours
+
+
+@pytest.mark.parametrize("folder", KEPT, ids=lambda folder: folder.name)
+def test_a_file_becomes_the_recorded_one_and_stays_it(folder: Path) -> None:
+    after, text, ours = _merged(folder)
+    assert text == after.read_text()
+    assert merged(after.name, text, ours, "ours") is None
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> str:
+    """YAML as people write it, each comment another one; those within a list say so."""
+    comments = iter(range(1000))
+
+    def note(word: str = "note") -> str:
+        return draw(st.sampled_from(["", f" # {word} {next(comments)}", f"   # {word} {next(comments)}"]))
+
+    def scalar() -> str:
+        return draw(st.sampled_from(["1", "true", "plain", "'it''s'", '"q # q"', "~", "off", "a: b"[:1], "2001-01-01"]))
+
+    def mapping(column: int, depth: int) -> list[str]:
+        lines: list[str] = []
+        step = draw(st.integers(1, 4))
+        for key in draw(st.lists(st.sampled_from((*KEYS, "k", '"l m"', "off")), min_size=1, max_size=4, unique=True)):
+            pad = " " * column
+            lines += draw(
+                st.sampled_from([[], [""], [f"{pad}# note {next(comments)}"], ["", f"# note {next(comments)}"]])
+            )
+            kinds = ["scalar", "scalar", "none", "literal", "folded", "list", "flow", "flowmap", "empty"]
+            match draw(st.sampled_from(kinds + ["mapping"] * 3 * (depth > 0))):
+                case "scalar":
+                    lines.append(f"{pad}{key}:{' ' * draw(st.integers(1, 3))}{scalar()}{note()}")
+                case "none":
+                    lines.append(f"{pad}{key}:{note()}")
+                case "literal":
+                    lines += [f"{pad}{key}: |", f"{pad}{' ' * step}text # no comment", f"{pad}{' ' * step}  more"]
+                case "folded":
+                    lines += [f"{pad}{key}: some", f"{pad}{' ' * step}more text{note()}"]
+                case "list":
+                    inner = pad + " " * draw(st.sampled_from([0, step]))
+                    lines.append(f"{pad}{key}:{note()}")
+                    lines += [f"{inner}- {scalar()}{note('item')}" for _ in range(draw(st.integers(1, 3)))]
+                case "flow":
+                    lines.append(f"{pad}{key}: [{scalar()},{scalar()}]{note()}")
+                case "flowmap":
+                    lines.append(f"{pad}{key}: {{ a: {scalar()}, k: [x] }}{note()}")
+                case "empty":
+                    lines.append(f"{pad}{key}: {draw(st.sampled_from(['{}', '[]']))}{note()}")
+                case _:
+                    lines += [f"{pad}{key}:{note()}", *mapping(column + step, depth - 1)]
+        return lines
+
+    end, head = draw(st.sampled_from(["\n", "\r\n"])), draw(st.sampled_from([[], ["---"], ["# head"]]))
+    return end.join([*head, *mapping(0, 2), *draw(st.sampled_from([[""], ["# tail"], ["# tail", ""]]))])
+
+
+@given(text=texts(), ours=OURS)
+def test_only_our_keys_change(text: str, ours: dict[str, Any]) -> None:
+    """What is said is what both say; comments stay, in their order; the second merge does nothing."""
+    have, told = yaml.safe_load(text) or {}, yaml.safe_dump(ours)
+    try:
+        wanted = patched(have, ours, "f")
+    except Refused:
+        with pytest.raises(Refused, match="is no mapping of keys|has keys of its own"):
+            merged("f.yaml", text, told, "ours")
+        return
+    new = merged("f.yaml", text, told, "ours")
+    assert (new is None) == (wanted is have)
+    after = new.text if new else text
+    assert repr(_sorted(yaml.safe_load(after) or {})) == repr(_sorted(wanted))
+    assert merged("f.yaml", after, told, "ours") is None
+    assert [c for c in _comments(after) if "item" not in c] == [c for c in _comments(text) if "item" not in c]
+
+
+@given(text=texts(), ours=OURS)
+def test_lines_without_our_keys_stay_to_the_byte(text: str, ours: dict[str, Any]) -> None:
+    """Ours are other keys than theirs: every line of theirs stays, ours come between."""
+    ours = {f"our {key}": value for key, value in ours.items()}
+    new = merged("f.yaml", text, yaml.safe_dump(ours), "ours")
+    lines = iter((new.text if new else text).splitlines())
+    assert all(line in lines for line in text.splitlines())
+
+
+@given(theirs=OURS, ours=OURS)
+def test_json_keeps_foreign_keys(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    try:
+        new = merged("f.json", json.dumps(theirs), json.dumps(ours), "ours")
+    except Refused:
+        return
+    after = json.loads(new.text) if new else theirs
+    assert after == patched(theirs, ours, "f")
+    assert [k for k in after if k in theirs] == [*theirs]
+    assert new is None or merged("f.json", new.text, json.dumps(ours), "ours") is None
+
+
+@given(text=st.text(alphabet="ab:- \n#'\"|>[]{}&*!,\t?0", max_size=40), ours=OURS)
+def test_any_text_is_merged_or_refused_in_lines(text: str, ours: dict[str, Any]) -> None:
+    try:
+        new = merged("f.yaml", text, yaml.safe_dump(ours), "ours")
+    except Refused as refused:
+        assert all(str(p).startswith("f.yaml") and "; " in str(p) for p in refused.problems)
+    else:
+        assert new is None or merged("f.yaml", new.text, yaml.safe_dump(ours), "ours") is None
+
+
+@pytest.mark.parametrize("case", cases("merge").values(), ids=cases("merge").keys())
+def test_what_cannot_be_merged_is_refused_in_one_line(case: dict[str, str]) -> None:
+    with pytest.raises(Refused) as refused:
+        merged(case.get("file", "f.yaml"), case["text"], case["ours"], "templates/f.j2")
+    assert [str(p) for p in refused.value.problems] == [case["says"]]
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return sorted(((repr(k), _sorted(v)) for k, v in value.items()), key=lambda pair: pair[0])
+    return [_sorted(v) for v in value] if isinstance(value, list) else value
+
+
+def _comments(text: str) -> list[str]:
+    return [f"{word} {line.split()[0]}" for line in text.splitlines() for word in ("note", "item")
+            if f"# {word} " in line for line in [line.split(f"# {word} ")[1]]]  # fmt: skip
+
+
+if __name__ == "__main__":
+    for case in KEPT:
+        path, result, _ = _merged(case)
+        path.write_text(result)
