@@ -31,7 +31,7 @@ done
 def parse(lines: list[str]) -> dict[str, KeptFile]:
     """``kind|bytes|text in Base64|path`` lines, by path."""
     rows = [line.split("|", 3) for line in lines if line.count("|") >= 3]
-    return {path: _file(kind, int(size), text) for kind, size, text, path in rows}
+    return {path: _file(kind, int(size), text) for kind, size, text, path in rows if size.isdecimal()}
 
 
 def _file(kind: str, size: int, text: str) -> KeptFile:

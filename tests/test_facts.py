@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from pyinfra.api.exceptions import FactProcessError
 
 from gpufleet.facts import system
 from gpufleet.facts.host import SECTIONS, Facts
+from gpufleet.facts.kept import Kept
 from gpufleet.facts.section import Section, parse
 from gpufleet.facts.state import SECTIONS as STATE_SECTIONS
 from gpufleet.schema import Noun
@@ -67,6 +69,36 @@ def test_an_answer_cut_short_is_an_error_of_this_host_alone() -> None:
         parse([system.SECTION], ["@@ system", "distro debian"])
     with pytest.raises(FactProcessError, match="cannot be read"):
         parse([system.SECTION], ["@@ sys", "@@ end"])
+
+
+def test_kept_files_are_read_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Their folder may be a container's: what is in the place of a file is not followed, and not waited for."""
+    for name, data in {
+        "a b.yaml": "ä: 1\n".encode(),
+        "empty": b"",
+        "binary": b"\xff\0",
+        "long": b"#" * 2**20 + b"\n",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "link").symlink_to("a b.yaml")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    names = ("a b.yaml", "empty", "binary", "long", "link", "dangling", "folder", "pipe", "none")
+    script = Kept().command(kept="\n".join(str(tmp_path / name) for name in names))
+    run = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    found = {Path(path).name: file for path, file in Kept().process(run.stdout.splitlines()).items()}
+    assert {name: file.why or file.text.get_secret_value() for name, file in found.items()} == {
+        "a b.yaml": "ä: 1\n",
+        "empty": "",
+        "binary": "is no UTF-8 text",
+        "long": "is longer than 1048576 bytes",
+        "link": "is a symbolic link, not a file",
+        "dangling": "is a symbolic link, not a file",
+        "folder": "is a directory, not a file",
+        "pipe": "is a fifo, not a file",
+    }
+    assert "ä" not in repr(found) + json.dumps([file.to_json() for file in found.values()])
 
 
 @given(name=st.sampled_from(sorted(ALL)), data=st.data())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from gpufleet.errors import Refused
 from gpufleet.plan.merge import merged, patched
-from tests.conftest import CASES, cases
+from gpufleet.render import render
+from gpufleet.schema import HostFacts, KeptFile, Plan
+from tests.conftest import CASES, cases, planned
+from tests.test_forecast import converged, foretold
 
 KEPT = sorted((CASES / "kept").iterdir())
 KEYS = ("a", "b", "c", "d")
@@ -94,7 +99,7 @@ def test_only_our_keys_change(text: str, ours: dict[str, Any]) -> None:
     try:
         wanted = patched(have, ours, "f")
     except Refused:
-        with pytest.raises(Refused, match="is no mapping of keys|has keys of its own"):
+        with pytest.raises(Refused, match=r"is no mapping of keys|has keys of its own"):
             merged("f.yaml", text, told, "ours")
         return
     new = merged("f.yaml", text, told, "ours")
@@ -131,9 +136,11 @@ def test_any_text_is_merged_or_refused_in_lines(text: str, ours: dict[str, Any])
     try:
         new = merged("f.yaml", text, yaml.safe_dump(ours), "ours")
     except Refused as refused:
-        assert all(str(p).startswith("f.yaml") and "; " in str(p) for p in refused.problems)
+        told = [str(p) for p in refused.problems]
     else:
-        assert new is None or merged("f.yaml", new.text, yaml.safe_dump(ours), "ours") is None
+        told = ["f.yaml; "] if new is None or merged("f.yaml", new.text, yaml.safe_dump(ours), "ours") is None else []
+    assert told
+    assert all(line.startswith("f.yaml") and "; " in line for line in told)
 
 
 @pytest.mark.parametrize("case", cases("merge").values(), ids=cases("merge").keys())
@@ -141,6 +148,84 @@ def test_what_cannot_be_merged_is_refused_in_one_line(case: dict[str, str]) -> N
     with pytest.raises(Refused) as refused:
         merged(case.get("file", "f.yaml"), case["text"], case["ours"], "templates/f.j2")
     assert [str(p) for p in refused.value.problems] == [case["says"]]
+
+
+# In plans
+
+
+def app(folder: Path, facts: HostFacts | None = None, **changes: Any) -> Plan:
+    """The plan of one program with a kept file, by a catalog of the user's own."""
+    entry = {
+        "title": "app",
+        "image": {"cpu": "docker.io/library/redis:8.2.1"},
+        "port": 6379,
+        "volumes": [{"source": "app", "target": "/config", "uid": 7, "gid": 7}],
+        "files": [{"template": "llm.yaml.j2", "target": "/config/llm.yaml", "keep": True}],
+        "healthcheck": {"test": ["CMD", "true"]},
+    }
+    for path, text in (
+        ("services/app.yaml", yaml.safe_dump({**entry, **changes})),
+        ("one.yaml", yaml.safe_dump({"title": "one", "services": {"app": {"service": "app"}}})),
+        ("templates/llm.yaml.j2", "backends: {ours: {url: http://{{ service }}:{{ peers.app.port }}}}\n"),
+    ):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+    return planned(facts or HostFacts(), "cpu", {"catalog": str(folder), "stack": str(folder / "one.yaml")})
+
+
+FILE = "/srv/gpufleet/app/llm.yaml"
+RIGHT = "backends: {ours: {url: http://app:6379}, theirs: {key: sk-1}}\n"
+
+
+def test_a_kept_file_is_in_its_volume_and_mounted_with_it(tmp_path: Path) -> None:
+    service = yaml.safe_load(render(app(tmp_path)).files["compose.yaml"])["services"]["app"]
+    assert [(v["source"], v["target"]) for v in service["volumes"]] == [("/srv/gpufleet/app", "/config")]
+    assert service["labels"]["gpufleet.files"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (None, [f"{FILE}: is not there"]),
+        (RIGHT, []),
+        (f"# mine\n{RIGHT}more: 1\n", []),
+        (RIGHT.replace("app:6379", "app:1"), [f"{FILE}: backends/ours/url not as planned"]),
+        ("backends: {theirs: {key: sk-1}}\n", [f"{FILE}: backends/ours not as planned"]),
+    ],
+)
+def test_only_our_keys_are_drift(
+    tmp_path: Path, text: str | None, says: list[str], hosts: dict[str, HostFacts]
+) -> None:
+    """Told by name, and never with a value; only then is the service made anew."""
+    plan = app(tmp_path, hosts["cpu"])
+    state = converged(plan, hosts["cpu"]).model_copy(
+        update={"kept": {} if text is None else {FILE: KeptFile(text=SecretStr(text))}}
+    )
+    found = foretold(plan, hosts["cpu"], state)
+    assert [c.what for c in found.changes] == says
+    assert [c.action for c in found.containers] == ["recreate"] * len(says)
+    assert "sk-1" not in found.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"volumes": []}, "add a volume at /config: that is where /config/llm.yaml is kept"),
+        (
+            {"files": [{"template": "x.j2", "target": "/config/a.toml", "keep": True}]},
+            "/config/a.toml can be kept if it ends in .yaml, .yml or .json",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_kept_is_refused(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
+    with pytest.raises(Refused, match=re.escape(line)):
+        app(tmp_path, **changes)
+
+
+def test_a_malformed_file_is_a_finding_with_its_line() -> None:
+    kept = {FILE: KeptFile(text=SecretStr("a: [\n")), "/x.json": KeptFile(why="is a fifo, not a file")}
+    found = [f for f in planned(HostFacts(kept=kept)).findings if f.id == "HOST-FILE"]
+    assert [(f.severity, f.where) for f in found] == [("blocks", f"{FILE}:2:1"), ("blocks", "/x.json")]
 
 
 def _sorted(value: Any) -> Any:

@@ -150,7 +150,7 @@ def drift(plan: Plan, release: Rendered, state: HostState) -> tuple[str, ...]:
     for service in plan.services:
         reason = _differs(mine.get(service.name), state.hashes.get(service.name))
         reasons += [f"{service.name}: {reason}"] if reason else []
-    reasons += [f"{name}: {what}" for name, told in unset(plan, release, state.kept).items() for what in told]
+    reasons += [what for told in unset(plan, release, state.kept).values() for what in told]
     names = {s.name for s in plan.services}
     return (*reasons, *(f"{name}: is no longer part of the stack" for name in sorted(mine.keys() - names)))
 

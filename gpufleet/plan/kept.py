@@ -19,13 +19,13 @@ class Rendered(Protocol):
 
 def pending(plan: Plan, release: Rendered, have: Mapping[str, KeptFile]) -> dict[str, Merged]:
     """By path the files that do not have our keys as planned. Raises Refused for what cannot be merged."""
-    found = {}
+    found: dict[str, Merged] = {}
     for o in plan.outputs:
         if o.keep is None:
             continue
-        ours = release.files[o.path].decode()
-        if new := merged(o.keep, _text(o.keep, have), ours, f"templates/{o.template}"):
-            found[o.keep] = new
+        before = found.get(o.keep) or Merged(_text(o.keep, have), ())  # two services may share a file
+        if new := merged(o.keep, before.text, release.files[o.path].decode(), f"templates/{o.template}"):
+            found[o.keep] = Merged(new.text, (*before.keys, *new.keys))
     return found
 
 
@@ -35,8 +35,8 @@ def unset(plan: Plan, release: Rendered, have: Mapping[str, KeptFile]) -> dict[s
     new = pending(plan, release, have)
     for o in plan.outputs:
         if o.keep in new:
-            keys = ", ".join(new[o.keep].keys) if o.keep in have else "is not there"
-            found.setdefault(o.service, []).append(f"{o.keep}: {keys}")
+            what = f"{', '.join(new[o.keep].keys)} not as planned" if o.keep in have else "is not there"
+            found.setdefault(o.service, []).append(f"{o.keep}: {what}")
     return found
 
 

@@ -1,8 +1,8 @@
 """Our keys set in the text of a file that others write, too.
 
 Mappings are merged key by key, every other value, a list as well, is replaced as a whole; a value and a mapping never
-replace each other. Of YAML only those values are written: the rest, comments too, stays as it is to the byte. A text that
-cannot be read is refused, never repaired.
+replace each other. Of YAML only those values are written: the rest, comments too, stays as it is to the byte. A text
+that cannot be read is refused, never repaired.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Splice values into the text of a YAML file: what is not replaced stays to the byte.
 
-A library that reads and writes the whole file would keep its data, and not its looks: see docs/decisions/0016.
+A library that reads and writes the whole file would keep its data, and not its looks: see docs/decisions/0017.
 """
 
 from __future__ import annotations
