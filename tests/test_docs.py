@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from gpufleet.catalog import Catalog, findings
+from gpufleet.catalog import OURS, Catalog, findings
 from gpufleet.plan import want
 from gpufleet.plan.knobs import Memory
+from gpufleet.render import render
 from gpufleet.schema import (
     Forecast,
+    HostFacts,
     HostPath,
     Mode,
     Model,
@@ -31,6 +33,7 @@ from gpufleet.schema import (
 from gpufleet.schema.model import Architecture, Shape
 from gpufleet.schema.service import File, Gate, Healthcheck, OnCpu, Secret, Volume
 from gpufleet.schema.settings import Mirrors
+from tests.conftest import planned
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
@@ -114,6 +117,21 @@ def test_stacks_and_services_in_the_docs_are_accepted(file: str, block: str, tmp
         return
     (tmp_path / "mine.yaml").write_text(block)
     assert want(["cpu"], {"stack": str(tmp_path / "mine.yaml")}).services
+
+
+def test_the_catalog_in_the_docs_is_accepted(tmp_path: Path) -> None:
+    """A service with a kept file, and its template."""
+    for _, block in (*_blocks("yaml"), *_blocks("jinja")):
+        if path := re.match(r"# (catalog/[\w./-]+\w)", block):
+            (tmp_path / path[1]).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path[1]).write_text(block)
+    stack = yaml.safe_load((OURS / "stacks/starter.yaml").read_text())
+    stack["services"]["r"] = {"service": "router"}
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump(stack))
+    told = {"stack": str(tmp_path / "one.yaml"), "catalog": str(tmp_path / "catalog")}
+    ours = yaml.safe_load(render(planned(HostFacts(), "cpu", told)).files["r/llm.yaml"])
+    assert ours["backends"] == {"llama": {"base_url": "http://llama:8080/v1", "enabled": True}}
+    assert ours["research_fallback_order"] == ["llama"]
 
 
 def test_links_lead_somewhere() -> None:

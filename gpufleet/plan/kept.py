@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ..errors import Problem, Refused
 from ..schema import Finding, KeptFile, Plan
+from .finding import block
 from .merge import STAYS, Merged, merged, reader
 
 
@@ -46,8 +47,7 @@ def unreadable(have: Mapping[str, KeptFile]) -> Iterable[Finding]:
         try:
             reader(path)(path, _text(path, have))
         except Refused as refused:
-            for p in refused.problems:
-                yield Finding(id="HOST-FILE", severity="blocks", where=p.where, what=p.what, fix=p.fix)
+            yield from (block("HOST-FILE", p.where, p.what, p.fix) for p in refused.problems)
 
 
 def _text(path: str, have: Mapping[str, KeptFile]) -> str:

@@ -70,7 +70,7 @@ class Settings(Noun):
 
     stack: str = Field("starter", description="a stack of the catalog, or the path of a stack file (*.yaml)")
     catalog: str | None = Field(
-        None, description="a folder of yours with services/, models/, stacks/, searched before ours"
+        None, description="a folder of yours with services/, models/, stacks/, templates/, searched before ours"
     )
     data_root: AbsolutePath = Field(
         "/srv/gpufleet", description="everything gpufleet keeps on a host is below this directory"
