@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..schema import Plumbing
-from ..schema.provision import ENGINES
+from ..schema.provision import ENGINES, MARK
 from .locks import held
 from .section import Section
 
@@ -57,7 +57,8 @@ pid=$(cat "$R/run/docker.pid") && {
 }
 [ -d "$R/snap/docker/current" ] && echo snap
 [ -S "$R/run/podman/podman.sock" ] && [ -L "$R/etc/systemd/system/sockets.target.wants/podman.socket" ] && echo socket
-"""
+grep -slx 'MARK' "$e"/apt/sources.list.d/* "$e"/yum.repos.d/* "$e"/zypp/repos.d/* | sed 's/^/ours /'
+""".replace("MARK", MARK)
 
 _VENDORS = (
     "download.docker.com", "nvidia.github.io", "repo.radeon.com/amdgpu/", "repo.radeon.com/amd-container-toolkit/"
@@ -90,6 +91,7 @@ def parse(lines: list[str]) -> Plumbing:
         stale=tuple(value for key, value in rows if key == "stale"),
         digests={path: digest for digest, path in digests},
         foreign=_foreign([value for key, value in rows if key == "source"]),
+        ours=tuple(value for key, value in rows if key == "ours"),
         kept_out=tuple(value for key, value in rows if key == "kept_out"),
         snap=("snap", "") in rows,
         socket=("socket", "") in rows,

@@ -102,6 +102,16 @@ def test_another_package_manager_is_waited_for(fleet: Fleet) -> None:
     assert "libnvidia-container1" in fleet.lab.run(BARE, "apt-mark showhold").stdout.split()
 
 
+def test_a_version_is_applied_where_somebody_took_the_hold_off(fleet: Fleet) -> None:
+    toolkit = "nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1"
+    for data, version in ((("--data", "toolkit_version=1.19.1-1"), "1.19.1-1"), ((), "1.20.0-1")):
+        fleet.lab.run(BARE, f"apt-mark unhold {toolkit}")
+        converged(fleet, BARE, *data)
+        have = fleet.lab.run(BARE, f"dpkg-query -W -f '${{Version}} ' {toolkit}").stdout.split()
+        assert have == [version] * 4
+        assert {*toolkit.split()} <= {*fleet.lab.run(BARE, "apt-mark showhold").stdout.split()}
+
+
 DRIVER = ("--data", "driver=install")
 
 

@@ -98,6 +98,24 @@ def test_what_is_there_is_not_missing(hosts: dict[str, HostFacts]) -> None:
     assert missing_sources(wanted, Plumbing()) == wanted.sources
 
 
+@pytest.mark.parametrize(
+    ("host", "data", "version"),
+    [
+        ("own-toolkit", {}, None),
+        ("own-toolkit", {"toolkit_version": "1.20.0-1"}, "1.20.0-1"),
+        ("our-toolkit", {}, "1.20.0-1"),
+        ("our-toolkit", {"toolkit_version": "1.19.1-1"}, "1.19.1-1"),
+    ],
+)
+def test_a_toolkit_is_brought_to_its_version_where_it_is_ours_or_asked_for(
+    hosts: dict[str, HostFacts], host: str, data: dict[str, Any], version: str | None
+) -> None:
+    """Whose it is says the file of its repository, not a hold: who owns the host may set one, and take ours off."""
+    found = planned(hosts[host], "single_gpu", data).provision
+    assert found.packages.get("nvidia-container-toolkit") == version
+    assert set(found.packages) == set(found.hold) == set(missing_packages(found, hosts[host].plumbing))
+
+
 def test_a_driver_that_is_there_is_held_as_it_is(hosts: dict[str, HostFacts]) -> None:
     """Also after a run that was killed between installing and holding it."""
     have = {"nvidia-driver-cuda": "580.178.04-1", "nvidia-container-toolkit": "1.19.1-1"}

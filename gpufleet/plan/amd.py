@@ -83,7 +83,7 @@ def _obstacle(facts: HostFacts) -> Finding | None:
     """Why there will be no driver."""
     if known(facts) is None:
         fix = "install amdgpu by hand, then set driver = 'adopt'"
-        return block("GPU-DRIVER-INSTALL", "gpus", f"no amdgpu packages known for {_host(facts)}", fix)
+        return block("GPU-DRIVER-INSTALL", "gpus", f"no amdgpu packages known for {facts.system.name}", fix)
     if facts.system.refuses_modules:
         fix = "enrol dkms' key at the host's console, or switch Secure Boot off"
         return block("HOST-SECURE-BOOT", "gpus", f"{DRIVER}'s modules would not be signed, and Secure Boot is on", fix)
@@ -102,12 +102,8 @@ def way(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Find
         yield _way(f"Docker {facts.engine.version} knows no CDI devices, {CDI_SWITCH[0]} is the first that does")
     if TOOLKIT not in provision.packages and TOOLKIT not in facts.plumbing.packages:
         off = "" if wanted.settings.install_toolkit else ", and install_toolkit is off"
-        yield _way(f"{TOOLKIT} is not there{off}" if off else f"no {TOOLKIT} known for {_host(facts)}")
+        yield _way(f"{TOOLKIT} is not there{off}" if off else f"no {TOOLKIT} known for {facts.system.name}")
 
 
 def _way(what: str) -> Finding:
     return block("GPU-CDI", "group_data/amd_access", what, "set amd_access = 'nodes', which needs neither")
-
-
-def _host(facts: HostFacts) -> str:
-    return f"{facts.system.distro} {facts.system.distro_version} on {facts.system.arch}".replace("  ", " ")

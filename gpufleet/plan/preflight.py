@@ -29,7 +29,7 @@ def preflight(
         external.against(wanted, facts),
         disks.against(wanted, facts, downloads, images),
         unreadable(facts.kept),
-        way(facts, provision),
+        way(wanted, facts, provision),
         amd.way(wanted, facts, provision),
     )
     return tuple(f for check in checks for f in check)

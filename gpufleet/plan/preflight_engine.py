@@ -10,7 +10,7 @@ from ..schema import Finding, HostFacts, PlannedService, Provision
 from .daemon import PATH, given_twice, left_out, merged
 from .drift import cdi_devices
 from .finding import block, inform, warn
-from .provision import daemon, engine_packages, nvidia_devices
+from .provision import TOOLKIT, daemon, engine_packages, reached
 from .versions import version
 from .wanted import Wanted
 
@@ -65,7 +65,6 @@ def engine(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[F
 
 
 def _missing(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Finding]:
-    name = f"{facts.system.distro} {facts.system.distro_version} on {facts.system.arch}".replace("  ", " ")
     whole = (
         "Docker Engine with Compose v2" if wanted.settings.engine == "docker" else "Podman, Docker's CLI and Compose v2"
     )
@@ -86,7 +85,7 @@ def _missing(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable
             fix = f"set engine = 'docker', or {fix} ({'.'.join(map(str, PODMAN_MINIMUM))} or newer)"
         id_ = "ENG-DISTRO" if facts.engine.version is None else "ENG-COMPOSE"
         whose = "the distribution" if ours else "Docker"
-        yield block(id_, "engine", f"{what}, and {whose} has no packages known for {name}", fix)
+        yield block(id_, "engine", f"{what}, and {whose} has no packages known for {facts.system.name}", fix)
 
 
 def _packages(facts: HostFacts, provision: Provision) -> Iterable[Finding]:
@@ -150,11 +149,17 @@ def missing_nodes(services: Iterable[PlannedService], facts: HostFacts) -> Itera
                 yield block("GPU-NO-NODE", f"services/{service.name}", f"{node} is not there", fix)
 
 
-def way(facts: HostFacts, provision: Provision) -> Iterable[Finding]:
-    """Whether containers reach the planned cards, or will."""
-    if not provision.cards or not facts.engine.reachable or nvidia_devices(facts):
+def way(wanted: Wanted, facts: HostFacts, provision: Provision) -> Iterable[Finding]:
+    """Whether containers reach the planned cards, or will, and by the version that was asked for."""
+    if not provision.cards or not facts.engine.reachable or TOOLKIT in provision.packages:
         return
-    if "nvidia" in facts.engine.runtimes or "nvidia-container-toolkit" in provision.hold:
-        return
-    fix = "set install_toolkit = True, or install nvidia-container-toolkit and generate its CDI specification"
-    yield block("GPU-CDI", "engine", "containers cannot reach the GPU: no CDI device and no nvidia runtime", fix)
+    if not reached(facts):
+        fix = f"set install_toolkit = True, or install {TOOLKIT} and generate its CDI specification"
+        yield block("GPU-CDI", "engine", "containers cannot reach the GPU: no CDI device and no nvidia runtime", fix)
+    elif "toolkit_version" in wanted.settings.model_fields_set:
+        off = not wanted.settings.install_toolkit
+        why = "install_toolkit is off" if off else f"no packages of it known for {facts.system.name}"
+        have = f"{TOOLKIT} {facts.plumbing.packages.get(TOOLKIT, 'of other packaging')}"
+        fix = "set install_toolkit = True" if off else "bring it to that version by hand"
+        what = f"{have} is kept, although toolkit_version is {wanted.settings.toolkit_version}: {why}"
+        yield warn("GPU-TOOLKIT", "engine", what, f"{fix}, or leave toolkit_version out")

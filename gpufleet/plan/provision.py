@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ..catalog import distro
 from ..schema import Distro, Gpu, HostFacts, Plumbing, Provision, Source
 from ..schema.distro import Release, Vendor
-from ..schema.provision import ENGINES
+from ..schema.provision import ENGINES, MARK
 from . import amd
 from .daemon import merged
 from .driver import PENDING, buildable, driverless, flavour, kept_out
@@ -18,7 +18,8 @@ from .wanted import Wanted
 
 UNITS = {"docker": "docker", "podman": "podman.socket"}  # what must run for Docker's CLI to be answered
 SWITCH: Mapping[str, Any] = {"features": {"cdi": True}}
-OTHERS = ("nvidia-container-toolkit", "nvidia-container-toolkit-base")
+TOOLKIT = "nvidia-container-toolkit"
+OTHERS = (TOOLKIT, f"{TOOLKIT}-base")
 DRIVERS = ("nvidia-", "kmod-nvidia-", "amdgpu-")  # how the names of what must not be upgraded begin
 RUNTIME: Mapping[str, Any] = {"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}
 
@@ -147,20 +148,20 @@ def engine_packages(wanted: Wanted, facts: HostFacts) -> tuple[str, ...]:
 
 
 def toolkit_packages(wanted: Wanted, facts: HostFacts) -> dict[str, str]:
-    """NVIDIA's toolkit at one exact version: the packages want each other's. None: it is another's, or not needed."""
-    entry = distro(facts.system.distro)
-    reached = nvidia_devices(facts) or "nvidia" in facts.engine.runtimes
-    # An engine that is not started yet does not say: what is there is kept.
-    reached = reached or (facts.plumbing.stopped and "nvidia-container-toolkit" in facts.plumbing.packages)
-    ours = "nvidia-container-toolkit" in facts.plumbing.held
-    if (
-        not entry
-        or facts.system.arch not in entry.arch
-        or not wanted.settings.install_toolkit
-        or (reached and not ours)
-    ):
+    """NVIDIA's toolkit at one exact version: the packages want each other's. None: it is another's, or not known."""
+    entry, settings = distro(facts.system.distro), wanted.settings
+    if not (entry and facts.system.arch in entry.arch and settings.install_toolkit):
         return {}
-    return dict.fromkeys(entry.repositories["toolkit"].packages, wanted.settings.toolkit_version)
+    toolkit = entry.repositories["toolkit"]
+    # A version that somebody has set is meant for every host; the default only for what gpufleet installs.
+    meant = "toolkit_version" in settings.model_fields_set or toolkit.file in facts.plumbing.ours
+    return dict.fromkeys(toolkit.packages, settings.toolkit_version) if meant or not reached(facts) else {}
+
+
+def reached(facts: HostFacts) -> bool:
+    """Whether containers reach NVIDIA's cards. An engine that is not started does not say: what is there will do."""
+    stopped = facts.plumbing.stopped and TOOLKIT in facts.plumbing.packages
+    return bool(nvidia_devices(facts)) or "nvidia" in facts.engine.runtimes or stopped
 
 
 def release_of(facts: HostFacts) -> Release | None:
@@ -186,7 +187,7 @@ def _source(wanted: Wanted, facts: HostFacts, entry: Distro, name: Vendor) -> So
     return Source(
         name=name,
         file=fill(repository.file, names, f"{where}/file"),
-        content=fill(repository.content, {**names, "url": url}, f"{where}/content"),
+        content=f"{MARK}\n{fill(repository.content, {**names, 'url': url}, f'{where}/content')}",
         key_url=_moved(wanted, fill(key.url, {**names, "url": url}, f"{where}/key")),
         key_file=key.file,
         fingerprint=wanted.settings.mirrors.keys.get(name, key.fingerprint),

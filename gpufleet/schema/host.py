@@ -82,6 +82,11 @@ class System(Noun):
     addresses: tuple[str, ...] = ()
 
     @property
+    def name(self) -> str:
+        """As findings call it: ``debian 13 on x86_64``."""
+        return " ".join(filter(None, (self.distro, self.distro_version, "on", self.arch)))
+
+    @property
     def refuses_modules(self) -> bool:
         """Whether it would not load a module that is built on it."""
         return self.secure_boot and not self.own_key

@@ -8,6 +8,7 @@ from .base import Noun
 from .distro import EngineName, PackageManager, Pin
 
 Reboot = Literal["never", "ask", "when_needed"]
+MARK = "# Written by gpufleet"  # the first line of its files of package sources
 ENGINES = ("docker-ce", "docker.io", "docker")  # packages of dockerd
 
 
@@ -59,7 +60,7 @@ class Plumbing(Noun):
     ``engine``: its version; ``stale``: what changed after dockerd was started, and ``live``: what of ``cdi`` and
     ``nvidia`` it has loaded all the same; ``daemon``: the text of daemon.json, None: there is none; ``flags``: what
     dockerd gets on its command line; ``digests``: sha256 of files that were asked for; ``foreign``: vendors' hosts by
-    the file of package sources that names them; ``half``: packages that an interrupted package manager left;
+    the file of package sources that names them, and ``ours``: such files that gpufleet wrote; ``half``: packages that an interrupted package manager left;
     ``socket``: Podman's is there, now and at every boot; ``kept_out``: what keeps a driver's module from loading, as
     FILE:LINE:TEXT.
     ``disabled``: docker.service does not start at boot, ``stopped``: it was not started.
@@ -75,6 +76,7 @@ class Plumbing(Noun):
     stale: tuple[str, ...] = ()
     digests: dict[str, str] = {}
     foreign: dict[str, tuple[str, ...]] = {}
+    ours: tuple[str, ...] = ()
     kept_out: tuple[str, ...] = ()
     snap: bool = False
     socket: bool = False
