@@ -30,7 +30,7 @@ def configured(target: Target, state: HostState) -> Commands:
     if coming(provision, have):
         yield "true"  # whether it has to be told anything is known when it is there
         return
-    new = merged(have.daemon, daemon(provision, have.engine))
+    new = merged(have.daemon, daemon(provision, have))
     if new is not None:
         yield FileUploadCommand(io.BytesIO(new.encode()), f"{PATH}.new")
     if new is not None or not loaded(provision, have):

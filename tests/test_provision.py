@@ -17,7 +17,7 @@ from gpufleet.deploys.script import script
 from gpufleet.errors import Refused
 from gpufleet.plan.daemon import merged
 from gpufleet.plan.drift import missing_packages, missing_sources
-from gpufleet.plan.provision import daemon, loaded, route
+from gpufleet.plan.provision import daemon, loaded, right, route
 from gpufleet.schema import Engine, HostFacts, Plumbing, Provision, read
 from tests.conftest import CASES, cases, planned
 
@@ -147,9 +147,18 @@ CARDS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("kind", CARDS)
 @pytest.mark.parametrize(("version", "switch"), [("20.10.24", False), ("26.1.5", True), ("28.5.2", False)])
 def test_docker_is_told_what_it_does_not_know_by_itself(kind: str, version: str, switch: bool) -> None:
-    wanted = Provision(**CARDS[kind])
-    hook = {"runtimes": WANTED["runtimes"]} if wanted.route == "hook" else {}
-    assert daemon(wanted, version) == {**hook, **({"features": WANTED["features"]} if switch else {})}
+    hook = {"runtimes": WANTED["runtimes"]} if CARDS[kind].get("route") == "hook" else {}
+    told = {**hook, **({"features": WANTED["features"]} if switch else {})}
+    assert daemon(Provision(**CARDS[kind]), Plumbing(engine=version)) == told, "of packages that this run installs"
+    assert daemon(Provision(**CARDS[kind], version=version), Plumbing(engine="1.0")) == told, "as it says itself"
+
+
+def test_docker_of_other_packaging_is_told_too(hosts: dict[str, HostFacts]) -> None:
+    """Preflight and the run see the same, whatever a package manager knows of it."""
+    found = planned(hosts["rtx4090"], "single_gpu").provision
+    assert hosts["rtx4090"].plumbing.packages == {}
+    assert not right(found, Plumbing())
+    assert right(found, Plumbing(daemon='{"features": {"cdi": true}}'))
 
 
 @pytest.mark.parametrize("kind", CARDS)

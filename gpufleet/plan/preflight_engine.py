@@ -118,7 +118,7 @@ def _configuration(wanted: Wanted, facts: HostFacts, provision: Provision) -> It
     """daemon.json, and what a change of it would stop."""
     if wanted.settings.engine == "podman":
         return
-    keys = daemon(provision, facts.engine.version)
+    keys = daemon(provision, facts.plumbing)
     try:
         changes = merged(facts.plumbing.daemon, keys) is not None
     except Refused as refused:

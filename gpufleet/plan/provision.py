@@ -41,6 +41,7 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
     kept = {} if drivers else _kept_drivers(wanted, facts)
     return Provision(
         engine=wanted.settings.engine,
+        version=facts.engine.version if facts.engine.reachable else None,
         manager=entry.package_manager if entry else None,
         sources=tuple(_source(wanted, facts, entry, v) for v, used in vendors.items() if used) if entry else (),
         first=first,
@@ -99,11 +100,12 @@ def nvidia_devices(facts: HostFacts) -> tuple[str, ...]:
     return tuple(d for d in facts.engine.cdi_devices if d.startswith("nvidia.com/"))
 
 
-def daemon(wanted: Provision, engine: str | None) -> Mapping[str, Any]:
-    """What daemon.json must say on an engine of this version."""
+def daemon(wanted: Provision, have: Plumbing) -> Mapping[str, Any]:
+    """What daemon.json must say on the engine; packages know its version where it did not yet say so itself."""
     if wanted.engine == "podman":
         return {}
-    cdi = (wanted.route == "cdi" or wanted.amd_cards) and CDI_SWITCH <= version(engine or "") < CDI_ITSELF
+    number = version(wanted.version or have.engine or "")
+    cdi = (wanted.route == "cdi" or wanted.amd_cards) and CDI_SWITCH <= number < CDI_ITSELF
     return {**(RUNTIME if wanted.route == "hook" else {}), **(SWITCH if cdi else {})}
 
 
@@ -111,7 +113,7 @@ def right(wanted: Provision, have: Plumbing) -> bool:
     """Whether the engine's configuration says what is needed, or Podman listens to Docker's CLI."""
     if wanted.engine == "podman":
         return have.socket
-    return not (have.disabled or have.stopped) and merged(have.daemon, daemon(wanted, have.engine)) is None
+    return not (have.disabled or have.stopped) and merged(have.daemon, daemon(wanted, have)) is None
 
 
 def loaded(wanted: Provision, have: Plumbing) -> bool:

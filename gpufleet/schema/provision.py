@@ -37,10 +37,12 @@ class Provision(Noun):
     ``pending``: why nothing of the stack can be done before the host was rebooted, which ``reboot`` and
     ``reboot_window`` allow.
     ``cards``: NVIDIA's, by identity, that containers shall reach by ``route``: ``cdi``, or the runtime ``hook`` of old
-    engines. ``amd_cards``: AMD's, by identity, that containers shall reach as CDI devices.
+    engines. ``amd_cards``: AMD's, by identity, that containers shall reach as CDI devices. ``version``: what the engine
+    says of itself, whose packaging it may be; None: it does not answer, or is still to be installed.
     """
 
     engine: EngineName = "docker"
+    version: str | None = None
     manager: PackageManager | None = None
     first: tuple[str, ...] = ()
     reboot: Reboot = "never"
@@ -60,9 +62,9 @@ class Plumbing(Noun):
     ``engine``: its version; ``stale``: what changed after dockerd was started, and ``live``: what of ``cdi`` and
     ``nvidia`` it has loaded all the same; ``daemon``: the text of daemon.json, None: there is none; ``flags``: what
     dockerd gets on its command line; ``digests``: sha256 of files that were asked for; ``foreign``: vendors' hosts by
-    the file of package sources that names them, and ``ours``: such files that gpufleet wrote; ``half``: packages that an interrupted package manager left;
-    ``socket``: Podman's is there, now and at every boot; ``kept_out``: what keeps a driver's module from loading, as
-    FILE:LINE:TEXT.
+    the file of package sources that names them, and ``ours``: such files that gpufleet wrote; ``half``: packages that
+    an interrupted package manager left; ``socket``: Podman's is there, now and at every boot; ``kept_out``: what keeps
+    a driver's module from loading, as FILE:LINE:TEXT.
     ``disabled``: docker.service does not start at boot, ``stopped``: it was not started.
     """
 

@@ -104,7 +104,7 @@ class Settings(Noun):
         "1.20.0-1",
         pattern=r"^[0-9][0-9.]*-[0-9]+$",
         examples=["1.20.0-1"],
-        description="exact version of NVIDIA's, held; one that others installed is brought to it only where you set this",
+        description="exact version of NVIDIA's, held; what others installed is brought to it only where you set it",
     )
     amd_access: Literal["nodes", "cdi"] = Field(
         "nodes",
