@@ -31,12 +31,12 @@ def known(facts: HostFacts) -> tuple[Amd, AmdRelease] | None:
     return entry.amd, entry.amd.releases[system.distro_version]
 
 
-def toolkit_packages(wanted: Wanted, facts: HostFacts, cards: Iterable[str]) -> dict[str, str]:
-    """The toolkit at one exact version; none: it is not needed, not known, or nobody wants it from us."""
-    told = known(facts)
-    if not (cards and told and told[0].toolkit and wanted.settings.install_toolkit):
+def toolkit_packages(wanted: Wanted, facts: HostFacts) -> dict[str, str]:
+    """The toolkit at one exact version; none: it is not known, or nobody wants it from us."""
+    told, settings = known(facts), wanted.settings
+    if not (told and told[0].toolkit and settings.install_toolkit and settings.amd_access == "cdi"):
         return {}
-    names = {"version": wanted.settings.amd_toolkit_version, "number": told[1].number}
+    names = {"version": settings.amd_toolkit_version, "number": told[1].number}
     return {TOOLKIT: fill(told[0].toolkit, names, f"distros/{facts.system.distro}/amd/toolkit")}
 
 

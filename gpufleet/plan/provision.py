@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from ..catalog import distro
-from ..schema import Distro, Gpu, HostFacts, Plumbing, Provision, Source
+from ..schema import Gpu, HostFacts, Plumbing, Provision, Source
 from ..schema.distro import Release, Vendor
 from ..schema.provision import ENGINES, MARK
 from . import amd
@@ -30,20 +30,25 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
     radeons = tuple(
         sorted({c.identity or "" for c in cards if c.vendor == "amd" and wanted.settings.amd_access == "cdi"})
     )
-    engine, toolkit = engine_packages(wanted, facts), toolkit_packages(wanted, facts) if ids else {}
-    first, driver = driver_packages(wanted, facts)
-    amd_toolkit, amd_driver = amd.toolkit_packages(wanted, facts, radeons), amd.driver_packages(wanted, facts)
-    entry = distro(facts.system.distro)
-    docker = entry and "docker" in entry.repositories and {*engine} & {*entry.repositories["docker"].packages}
-    vendors: dict[Vendor, bool] = {"docker": bool(docker), "toolkit": bool(toolkit), "driver": bool(driver)}
-    vendors |= {"amd_toolkit": bool(amd_toolkit), "amd_driver": bool(amd_driver)}
+    engine, (first, driver) = engine_packages(wanted, facts), driver_packages(wanted, facts)
+    toolkit, amd_toolkit = toolkit_packages(wanted, facts), amd.toolkit_packages(wanted, facts)
+    amd_driver = amd.driver_packages(wanted, facts)
+    # A toolkit that comes after its driver's reboot has its repository before: what is wrong with it is said first.
+    vendors: dict[Vendor, object] = {
+        "docker": _dockers(facts, engine),
+        "toolkit": toolkit and (ids or driver),
+        "driver": driver,
+        "amd_toolkit": amd_toolkit and (radeons or amd_driver),
+        "amd_driver": amd_driver,
+    }
+    toolkit, amd_toolkit = toolkit if ids else {}, amd_toolkit if radeons else {}
     drivers = (*driver, *amd_driver)
     kept = {} if drivers else _kept_drivers(wanted, facts)
     return Provision(
         engine=wanted.settings.engine,
         version=facts.engine.version if facts.engine.reachable else None,
-        manager=entry.package_manager if entry else None,
-        sources=tuple(_source(wanted, facts, entry, v) for v, used in vendors.items() if used) if entry else (),
+        manager=entry.package_manager if (entry := distro(facts.system.distro)) else None,
+        sources=tuple(_source(wanted, facts, v) for v, used in vendors.items() if used),
         first=first,
         packages={
             **dict.fromkeys(engine, ""),
@@ -61,6 +66,12 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
         reboot_window=wanted.settings.reboot_window,
         pending=PENDING if drivers else "",
     )
+
+
+def _dockers(facts: HostFacts, engine: Iterable[str]) -> bool:
+    """Whether packages of Docker's own repository are among those of the engine."""
+    entry = distro(facts.system.distro)
+    return bool(entry and "docker" in entry.repositories and {*engine} & {*entry.repositories["docker"].packages})
 
 
 def _kept_drivers(wanted: Wanted, facts: HostFacts) -> dict[str, str]:
@@ -174,8 +185,10 @@ def release_of(facts: HostFacts) -> Release | None:
     return entry.releases.get(id_) or entry.releases.get(id_.partition(".")[0])
 
 
-def _source(wanted: Wanted, facts: HostFacts, entry: Distro, name: Vendor) -> Source:
-    repository, release = entry.repositories[name], release_of(facts)
+def _source(wanted: Wanted, facts: HostFacts, name: Vendor) -> Source:
+    entry, release = distro(facts.system.distro), release_of(facts)
+    assert entry
+    repository = entry.repositories[name]
     key, id_ = repository.keys.get(facts.system.distro_version, repository.key), facts.system.distro_version
     names = {
         "release": release.name if release else "",
