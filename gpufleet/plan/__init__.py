@@ -7,7 +7,7 @@ from . import amd
 from .against import against, over
 from .checkup import gpu_findings
 from .driver import against as drivers
-from .driver import driverless
+from .driver import driverless, other_branch
 from .explain import explain
 from .external import asked, externals
 from .fetch import downloads, missing, pulls
@@ -72,7 +72,11 @@ def _findings(
     # Nothing can be placed on cards that nothing drives yet.
     fit = () if below.pending else against(wanted, facts, placed)
     cards = driverless(wanted, facts)
-    driver = (*(drivers(cards, wanted, facts) if cards else ()), *amd.against(wanted, facts))
+    driver = (
+        *(drivers(cards, wanted, facts) if cards else ()),
+        *other_branch(wanted, facts),
+        *amd.against(wanted, facts),
+    )
     # Where no card is used, GPU-NONE tells of them all.
     ills = gpu_findings(facts.gpus, "warns") if any(p.cards for p in placed.places.values()) else ()
     return (*driver, *fit, *_context(wanted), *preflight(wanted, facts, below, *fetch), *ills)

@@ -8,6 +8,7 @@ from time import time
 from ..catalog import findings
 from ..schema import Finding, Gpus, Health, HostFacts, Plan
 
+COMING = ("ENG-INSTALL", "ENG-START", "GPU-DRIVER-INSTALL")  # what a run would do, which is nothing wrong
 CLOCK_TOLERANCE = 120  # seconds; tokens and certificates begin to fail at a few minutes
 
 
@@ -30,11 +31,7 @@ def checkup(
     plan: Plan, facts: HostFacts, health: Health, drift: tuple[str, ...], now: float | None = None
 ) -> list[Finding]:
     """Every finding on a host, worst first. ``drift``: why it is not what its plan says; ``now`` in seconds."""
-    first = [
-        f
-        for f in plan.findings
-        if (f.id not in ("ENG-INSTALL", "ENG-START") and not f.id.startswith("GPU-")) or f.severity == "blocks"
-    ]
+    first = [f for f in plan.findings if f.severity == "blocks" or not (f.id in COMING or findings()[f.id].code)]
     found = [
         *first,
         *gpu_findings(facts.gpus, "warns" if plan.role == "cpu" else "blocks"),

@@ -8,7 +8,8 @@ from typing import Literal
 from ..catalog import distro, driver_families
 from ..schema import DriverFamily, Finding, Gpu, HostFacts
 from ..schema.distro import Driver
-from .finding import block, inform
+from .finding import block, inform, warn
+from .versions import version
 from .wanted import Wanted
 
 Flavour = Literal["open", "proprietary"]
@@ -68,6 +69,20 @@ def against(cards: Sequence[Gpu], wanted: Wanted, facts: HostFacts) -> Iterable[
         what = f"none yet for {names}"
         fix = f"will install {branch}, {flavour(cards, branch)} modules; {then}"
         yield inform("GPU-DRIVER-INSTALL", "gpus", what, fix)
+
+
+def other_branch(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+    """A driver that is there and not of the branch that somebody has set: it is kept, and said to be."""
+    settings = wanted.settings
+    if settings.driver != "install" or wanted.role == "cpu" or "driver_branch" not in settings.model_fields_set:
+        return
+    cards = [c for c in facts.gpus.cards if c.vendor == "nvidia" and c.kernel_driver not in DRIVERLESS]
+    have = {c.driver_version for c in cards if c.driver_version}
+    for told in sorted(have):
+        if version(told)[:1] != (settings.driver_branch,):
+            what = f"{told} is there and kept, although driver_branch is {settings.driver_branch}"
+            fix = "leave driver_branch out, or remove the driver's packages, reboot, and run again"
+            yield warn("GPU-DRIVER-BRANCH", "gpus", what, fix)
 
 
 def kept_out(facts: HostFacts, *words: str) -> str | None:

@@ -88,7 +88,9 @@ class Settings(Noun):
         "adopt",
         description="the cards' driver: keep what is there, install where there is none, or do not check it",
     )
-    driver_branch: int = Field(580, ge=535, le=999, description="the branch of NVIDIA's, pinned and held")
+    driver_branch: int = Field(
+        580, ge=535, le=999, description="the branch of NVIDIA's where one is installed, pinned and held"
+    )
     reboot: Reboot = Field(
         "never", description="may reboot the host, once a run and after all packages, where a driver needs it"
     )
