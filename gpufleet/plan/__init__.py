@@ -69,14 +69,16 @@ def _findings(
     fetch: tuple[tuple[Download, ...], tuple[Pull, ...]],
 ) -> tuple[Finding, ...]:
     """Everything that speaks against it, or is to be known."""
-    # Nothing can be placed on cards that nothing drives yet.
-    fit = () if below.pending else against(wanted, facts, placed)
     cards = driverless(wanted, facts)
     driver = (
         *(drivers(cards, wanted, facts) if cards else ()),
         *other_branch(wanted, facts),
         *amd.against(wanted, facts),
     )
+    # Nothing can be placed on cards that nothing drives yet; why nothing will is said once.
+    fit = () if below.pending else against(wanted, facts, placed)
+    if any(f.severity == "blocks" for f in driver):
+        fit = tuple(f for f in fit if f.id != "GPU-NONE")
     # Where no card is used, GPU-NONE tells of them all.
     ills = gpu_findings(facts.gpus, "warns") if any(p.cards for p in placed.places.values()) else ()
     return (*driver, *fit, *_context(wanted), *preflight(wanted, facts, below, *fetch), *ills)
