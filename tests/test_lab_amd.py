@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 
-from tests.drive import Fleet, converged, mirror
+from tests.drive import ROOT, Fleet, converged, mirror
 from tests.lab import Lab
 from tests.test_lab_plumbing import DAEMON, FOREIGN
 
@@ -16,6 +17,7 @@ CARDS, NONE = "amcards", "amnone"
 HOSTS = {CARDS: "two-radeon+none", NONE: "amd-no-driver"}
 CDI = ["--data", "amd_access=cdi"]
 SEEN = "docker exec starter-llama-1 sh -c 'cd /dev && ls kfd dri/renderD*'"
+HOWTO = ROOT / "docs" / "howto.md"
 SPEC = "/var/run/cdi/gpufleet-amd.json"
 THING = {"name": "x", "containerEdits": {"env": ["X=y"]}}
 MINE = json.dumps({"cdiVersion": "0.5.0", "kind": "example.com/thing", "devices": [THING]})
@@ -79,6 +81,20 @@ def test_another_version_takes_nothing_of_the_users_away(fleet: Fleet) -> None:
     assert installed == "1.2.0~24.04"
     assert fleet.lab.run(CARDS, "cat /etc/cdi/mine.json").stdout == f"{MINE}\n"
     assert fleet.lab.run(CARDS, f"cat {DAEMON}").stdout == before
+
+
+def test_back_to_nodes_what_is_left_can_be_taken_off_as_documented(fleet: Fleet) -> None:
+    converged(fleet, CARDS)
+    assert fleet.lab.run(CARDS, SEEN).stdout.split() == ["dri/renderD128", "kfd"]
+    (commands,) = re.findall(r"```sh\n(systemctl disable --now gpufleet.*?)```", HOWTO.read_text(), re.DOTALL)
+    before = fleet.lab.run(CARDS, f"cat {DAEMON} /etc/cdi/mine.json").stdout
+    fleet.lab.run(CARDS, f"set -e\n{commands}")
+    assert fleet.lab.run(CARDS, f"cat {DAEMON} /etc/cdi/mine.json").stdout == before
+    fleet.lab.reboot(CARDS)
+    fleet.wait_for(CARDS)
+    assert fleet.lab.run(CARDS, "systemctl is-failed '*cdi*'; ls /var/run/cdi", check=False).stdout == ""
+    again = fleet.pyinfra("--json", "-y", "inventory/lab.py", "--limit", CARDS, *mirror(), "deploy.py")
+    assert again.totals["success"] == 0, again.output
 
 
 def test_a_radeon_without_a_driver_gets_one_and_its_host_one_reboot(fleet: Fleet) -> None:
