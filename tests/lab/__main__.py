@@ -46,6 +46,8 @@ def main() -> int:
     )
     parser.add_argument("--no-seed", action="store_true", help="hosts pull every image themselves")
     args = parser.parse_args()
+    if options := [word for word in args.words if word.startswith("-") and args.command != "ssh"]:
+        parser.error(f"{options[0]} is no host's name; options come before the command")
     lab = Lab()
     try:
         match args.command:
