@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.drive import Fleet, converged, mirror
-from tests.lab import Lab
+from tests.lab import Lab, images, registry
 
 pytestmark = pytest.mark.lab
 BARE, OWN, OLD, NEW, NONE, NONE2 = "bare", "own", "old", "new", "none", "none2"
@@ -81,6 +81,25 @@ def test_what_is_there_is_adopted(fleet: Fleet, host: str) -> None:
     converged(fleet, host)
     assert len(fleet.lab.run(host, SEEN).stdout.split()) == 1
     assert fleet.lab.run(host, f"cat {DAEMON}; dpkg-query -W | sha256sum").stdout == before
+
+
+def test_images_come_through_a_mirror(fleet: Fleet) -> None:
+    """Under the mirror's name, then their own; one of the lab's registries stands in for the mirror."""
+    for image in images.wanted():
+        repository, _, tag = image.rpartition(":")
+        registry.copy(repository.partition("/")[2], tag, f"mirror/{repository}")
+    told = json.loads(mirror()[1].partition("=")[2]) | {"registry": "quay.io/mirror"}
+    data = ("--data", f"mirrors={json.dumps(told)}", "--data", "engine_from=docker")
+    converged(fleet, OWN, *data)
+    used = fleet.lab.run(OWN, "docker ps --format '{{.Image}}'").stdout.split()
+    assert sorted(name.split(":")[0] for name in used) == [
+        "quay.io/mirror/docker.io/library/redis",
+        "quay.io/mirror/ghcr.io/berriai/litellm",
+        "quay.io/mirror/ghcr.io/ggml-org/llama.cpp",
+    ]
+    digests = fleet.lab.run(OWN, "docker images --digests --format '{{.Repository}} {{.Digest}}'").stdout
+    assert all(f"{name.split(':')[0]} sha256:" in digests for name in used), "they were pulled from there"
+    assert fleet.ask(OWN) == " pong from lab"
 
 
 def test_a_reload_of_systemd_takes_no_card_away(fleet: Fleet) -> None:

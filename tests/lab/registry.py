@@ -63,6 +63,19 @@ def push(
         raise LabError(f"the registry refuses {repository}:{tag}: {data.decode(errors='replace')[:300]}")
 
 
+def copy(repository: str, tag: str, new: str) -> None:
+    """The same image under another name; its layers stay where they are."""
+    status, _, body = _ask("GET", f"/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFEST})
+    if status != 200:
+        raise LabError(f"the registry has no {repository}:{tag}")
+    told = json.loads(body)
+    for part in (told["config"], *told["layers"]):
+        _ask("POST", f"/v2/{new}/blobs/uploads/?mount={part['digest']}&from={repository}", b"")
+    status, _, data = _ask("PUT", f"/v2/{new}/manifests/{tag}", body, {"Content-Type": MANIFEST})
+    if status != 201:
+        raise LabError(f"the registry refuses {new}:{tag}: {data.decode(errors='replace')[:300]}")
+
+
 def _upload(repository: str, digest: str, content: Path | bytes) -> None:
     if _ask("HEAD", f"/v2/{repository}/blobs/{digest}")[0] == 200:
         return
