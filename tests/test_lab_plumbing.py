@@ -46,6 +46,16 @@ def test_a_key_that_is_not_the_vendors_is_refused(fleet: Fleet) -> None:
     assert left.stdout == ""
 
 
+def test_a_mirror_that_does_not_answer_is_named(fleet: Fleet) -> None:
+    left = "ls /etc/apt/sources.list.d /usr/share/keyrings /etc/apt/keyrings; dpkg-query -W docker.io 2>&1"
+    before = fleet.lab.run(BARE, left, check=False).stdout
+    run = fleet.converge("--limit", BARE, "--data", 'mirrors={"packages": "http://10.98.0.1:9"}')
+    assert run.code != 0
+    told = [line for line in run.lines if "cannot fetch its key from http://10.98.0.1:9/nvidia.github.io/" in line]
+    assert len(told) == 1, run.output
+    assert fleet.lab.run(BARE, left, check=False).stdout == before
+
+
 def test_a_version_that_there_is_not_leaves_the_host_as_it_was(fleet: Fleet) -> None:
     left = "ls /etc/apt/sources.list.d /usr/share/keyrings; dpkg-query -W nvidia-container-toolkit 2>&1"
     before = fleet.lab.run(BARE, left, check=False).stdout
@@ -77,10 +87,13 @@ def test_a_bare_host_gets_dockers_own_packages(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("host", [OLD, NEW], ids=["Docker 20.10 by the hook", "Docker 28.5 by CDI"])
 def test_what_is_there_is_adopted(fleet: Fleet, host: str) -> None:
-    before = fleet.lab.run(host, f"cat {DAEMON}; dpkg-query -W | sha256sum").stdout
+    """Packages, holds, files of package sources, CDI specifications and daemon.json are as they were."""
+    theirs = f"cat {DAEMON}; dpkg-query -W -f '${{Status}} ${{Package}} ${{Version}}\n' | sha256sum"
+    theirs = f"{theirs}; find /etc/apt /etc/cdi -type f -exec sha256sum {{}} +"
+    before = fleet.lab.run(host, theirs, check=False).stdout
     converged(fleet, host)
     assert len(fleet.lab.run(host, SEEN).stdout.split()) == 1
-    assert fleet.lab.run(host, f"cat {DAEMON}; dpkg-query -W | sha256sum").stdout == before
+    assert fleet.lab.run(host, theirs, check=False).stdout == before
 
 
 def test_images_come_through_a_mirror(fleet: Fleet) -> None:
@@ -119,6 +132,18 @@ def test_another_package_manager_is_waited_for(fleet: Fleet) -> None:
     run = fleet.converge("--limit", BARE, *mirror())
     assert run.code == 0, run.output
     assert "libnvidia-container1" in fleet.lab.run(BARE, "apt-mark showhold").stdout.split()
+
+
+def test_what_an_interrupted_package_manager_left_is_named_and_finished(fleet: Fleet) -> None:
+    """A package is unpacked and not configured, as where the power went."""
+    fleet.lab.run(
+        BARE, "cd /tmp && apt-get -q download libnvidia-container1 && dpkg --unpack libnvidia-container1_*.deb"
+    )
+    dry = fleet.pyinfra("--dry", "inventory/lab.py", "--limit", BARE, *mirror(), "deploy.py")
+    assert "half-installed: libnvidia-container1; nothing to do: `dpkg --configure -a` comes first" in dry.output
+    converged(fleet, BARE)
+    told = fleet.lab.run(BARE, "dpkg --audit; dpkg-query -W -f '${Status}' libnvidia-container1").stdout
+    assert told == "hold ok installed"
 
 
 def test_a_version_is_applied_where_somebody_took_the_hold_off(fleet: Fleet) -> None:
