@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from ..catalog import distro
@@ -24,12 +24,10 @@ DRIVERS = ("nvidia-", "kmod-nvidia-", "amdgpu-")  # how the names of what must n
 RUNTIME: Mapping[str, Any] = {"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}
 
 
-def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provision:
+def provision(wanted: Wanted, facts: HostFacts, cards: Sequence[Gpu]) -> Provision:
     """What is to be there on a host whose containers get ``cards``."""
-    ids = tuple(sorted({c.identity or "" for c in cards if c.vendor == "nvidia"}))
-    radeons = tuple(
-        sorted({c.identity or "" for c in cards if c.vendor == "amd" and wanted.settings.amd_access == "cdi"})
-    )
+    ids, radeons = (tuple(sorted({c.identity or "" for c in cards if c.vendor == v})) for v in ("nvidia", "amd"))
+    radeons = radeons if wanted.settings.amd_access == "cdi" else ()
     engine, (first, driver) = engine_packages(wanted, facts), driver_packages(wanted, facts)
     toolkit, amd_toolkit = toolkit_packages(wanted, facts), amd.toolkit_packages(wanted, facts)
     amd_driver = amd.driver_packages(wanted, facts)
@@ -50,14 +48,7 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Iterable[Gpu]) -> Provisi
         manager=entry.package_manager if (entry := distro(facts.system.distro)) else None,
         sources=tuple(_source(wanted, facts, v) for v, used in vendors.items() if used),
         first=first,
-        packages={
-            **dict.fromkeys(engine, ""),
-            **driver,
-            **dict.fromkeys(amd_driver, ""),
-            **kept,
-            **toolkit,
-            **amd_toolkit,
-        },
+        packages=dict.fromkeys(engine, "") | driver | dict.fromkeys(amd_driver, "") | kept | toolkit | amd_toolkit,
         hold=(*toolkit, *amd_toolkit, *(name for name in (*drivers, *kept) if name.startswith(DRIVERS))),
         route=route(facts) if ids else None,
         cards=ids,
