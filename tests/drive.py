@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,9 @@ QUESTION = json.dumps({"model": "chat", "messages": MESSAGES, "cache": {"no-cach
 CHAT = """curl -fsS http://127.0.0.1:4000/v1/chat/completions -H "Authorization: Bearer $LITELLM_MASTER_KEY" \
   -H "Content-Type: application/json" -d"""
 ENV = "/srv/gpufleet/.env"
+# The user's own: hosts that get their engine by a run reach docker.io's images through it.
+FOREIGN = {"registry-mirrors": ["http://10.98.0.1:5000"], "log-level": "warn"}
+DAEMON = "/etc/docker/daemon.json"
 
 
 @dataclass(frozen=True)
@@ -64,12 +68,6 @@ class Fleet:
 
     def __init__(self, lab: Lab, hosts: Mapping[str, str]) -> None:
         self.lab, self.wanted = lab, dict(hosts)
-
-    def fresh(self) -> None:
-        """Up, and as they were first made."""
-        if old := [h for h in self.wanted if h in self.lab.hosts()]:
-            self.lab.down(*old)
-        self.lab.up(self.wanted)
 
     def pyinfra(self, *args: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Run:
         done = subprocess.run(
@@ -130,6 +128,16 @@ class Fleet:
             raise LabError(f"{error}\n{said.stdout}{said.stderr}") from None
 
 
+@contextmanager
+def fresh(lab: Lab, hosts: Mapping[str, str]) -> Iterator[Fleet]:
+    """Hosts as they were first made; they end with whoever asked for them."""
+    if old := [h for h in hosts if h in lab.hosts()]:
+        lab.down(*old)
+    lab.up(hosts)
+    yield Fleet(lab, hosts)
+    lab.down(*hosts)
+
+
 def key(fleet: Fleet, host: str) -> str:
     """The gateway's key."""
     return fleet.lab.run(host, f". {ENV}; echo $LITELLM_MASTER_KEY").stdout.strip()
@@ -140,6 +148,17 @@ def mirror(**keys: str) -> list[str]:
     told = json.loads((RUN / "mirror.json").read_text())
     keys = {**dict.fromkeys(get_args(Vendor), told["fingerprint"]), **keys}
     return ["--data", f"mirrors={json.dumps({'packages': told['url'], 'keys': keys})}"]
+
+
+def furnish(fleet: Fleet, *hosts: str) -> None:
+    """Give hosts that have no engine yet a user who has settings for it."""
+    for host in hosts:
+        fleet.lab.run(host, f"mkdir -p /etc/docker && echo '{json.dumps(FOREIGN)}' >{DAEMON}")
+
+
+def cards(fleet: Fleet, host: str, container: str = "starter-llama-1") -> list[str]:
+    """The nodes of NVIDIA's cards that a container has."""
+    return fleet.lab.run(host, f"docker exec {container} sh -c 'ls /dev | grep -E \"^nvidia[0-9]\"'").stdout.split()
 
 
 def converged(fleet: Fleet, host: str, *data: str) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drive import ROOT, Fleet, converged, mirror
+from tests.drive import DAEMON, FOREIGN, ROOT, Fleet, converged, fresh, furnish, mirror
 from tests.lab import Lab
-from tests.test_lab_plumbing import DAEMON, FOREIGN
 
 pytestmark = pytest.mark.lab
 CARDS, NONE = "amcards", "amnone"
@@ -34,11 +33,9 @@ sed -i 's/^drm_render_minor .*/drm_render_minor 128/' 2/properties
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
-    fleet = Fleet(lab, HOSTS)
-    fleet.fresh()
-    lab.run(CARDS, f"mkdir -p /etc/docker && echo '{json.dumps(FOREIGN)}' >{DAEMON}")
-    yield fleet
-    fleet.lab.down(*HOSTS)
+    with fresh(lab, HOSTS) as fleet:
+        furnish(fleet, CARDS)
+        yield fleet
 
 
 def names(fleet: Fleet) -> list[str]:

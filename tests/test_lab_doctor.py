@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.drive import Fleet
+from tests.drive import Fleet, fresh
 from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -28,11 +28,9 @@ DEVICES = "d=$(echo /sys/fs/cgroup/devices/docker/$(docker ps -q --no-trunc -f n
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
-    fleet = Fleet(lab, {HOST: "rtx4090"})
-    fleet.fresh()
-    assert fleet.converge().code == 0
-    yield fleet
-    fleet.lab.down(HOST)
+    with fresh(lab, {HOST: "rtx4090"}) as fleet:
+        assert fleet.converge().code == 0
+        yield fleet
 
 
 def findings(fleet: Fleet, file: Path, *data: str) -> dict[str, list[str]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drive import ENV, ROOT, Fleet, key
+from tests.drive import ENV, ROOT, Fleet, fresh, key
 from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -20,10 +20,8 @@ HOST = "own1"
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
     """A fresh host."""
-    fleet = Fleet(lab, {HOST: "cpu"})
-    fleet.fresh()
-    yield fleet
-    fleet.lab.down(HOST)
+    with fresh(lab, {HOST: "cpu"}) as fleet:
+        yield fleet
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gpufleet.schema import Forecast, HostForecast
-from tests.drive import ROOT, Fleet, Run
+from tests.drive import ROOT, Fleet, Run, fresh
 from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -37,10 +37,8 @@ ALL_FILES = "find / -xdev -type f -newermt @{since} -not -path '/var/log/*' -not
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
-    fleet = Fleet(lab, {HOST: "cpu"})
-    fleet.fresh()
-    yield fleet
-    fleet.lab.down(HOST)
+    with fresh(lab, {HOST: "cpu"}) as fleet:
+        yield fleet
 
 
 def plan(fleet: Fleet, *args: str, inventory: str = "inventory/lab.py") -> Run:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drive import Fleet, converged, mirror
+from tests.drive import DAEMON, FOREIGN, Fleet, cards, converged, fresh, furnish, mirror
 from tests.lab import Lab, images, registry
 
 pytestmark = pytest.mark.lab
@@ -21,20 +21,13 @@ HOSTS = {
     NONE: "nvidia-no-driver+none",
     NONE2: "nvidia-no-driver+none",
 }
-# The user's own: bare hosts of the lab reach docker.io's images through it.
-FOREIGN = {"registry-mirrors": ["http://10.98.0.1:5000"], "log-level": "warn"}
-DAEMON = "/etc/docker/daemon.json"
-SEEN = "docker exec starter-llama-1 sh -c 'ls /dev | grep -E \"^nvidia[0-9]\"'"
 
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
-    fleet = Fleet(lab, HOSTS)
-    fleet.fresh()
-    for host in (BARE, OWN, NONE, NONE2):
-        lab.run(host, f"mkdir -p /etc/docker && echo '{json.dumps(FOREIGN)}' >{DAEMON}")
-    yield fleet
-    fleet.lab.down(*HOSTS)
+    with fresh(lab, HOSTS) as fleet:
+        furnish(fleet, BARE, OWN, NONE, NONE2)
+        yield fleet
 
 
 def test_a_key_that_is_not_the_vendors_is_refused(fleet: Fleet) -> None:
@@ -69,7 +62,7 @@ def test_a_version_that_there_is_not_leaves_the_host_as_it_was(fleet: Fleet) -> 
 def test_a_bare_host_gets_engine_and_toolkit(fleet: Fleet) -> None:
     """Docker of the distribution, NVIDIA's toolkit held at its version, the user's keys of daemon.json kept."""
     converged(fleet, BARE)
-    assert fleet.lab.run(BARE, SEEN).stdout.split() == ["nvidia0"]
+    assert cards(fleet, BARE) == ["nvidia0"]
     told = json.loads(fleet.lab.run(BARE, f"cat {DAEMON}").stdout)
     assert told == {**FOREIGN, "features": {"cdi": True}}
     held = fleet.lab.run(BARE, "apt-mark showhold").stdout.split()
@@ -92,7 +85,7 @@ def test_what_is_there_is_adopted(fleet: Fleet, host: str) -> None:
     theirs = f"{theirs}; find /etc/apt /etc/cdi -type f -exec sha256sum {{}} +"
     before = fleet.lab.run(host, theirs, check=False).stdout
     converged(fleet, host)
-    assert len(fleet.lab.run(host, SEEN).stdout.split()) == 1
+    assert len(cards(fleet, host)) == 1
     assert fleet.lab.run(host, theirs, check=False).stdout == before
 
 
@@ -119,7 +112,7 @@ def test_a_reload_of_systemd_takes_no_card_away(fleet: Fleet) -> None:
     denied = "docker exec starter-llama-1 sh -c ': </dev/nvidiactl' 2>&1 | grep 'not permitted'"
     fleet.lab.run(BARE, "systemctl daemon-reload")
     assert fleet.lab.run(BARE, denied, check=False).stdout == ""
-    assert fleet.lab.run(BARE, SEEN).stdout.split() == ["nvidia0"]
+    assert cards(fleet, BARE) == ["nvidia0"]
 
 
 def test_another_package_manager_is_waited_for(fleet: Fleet) -> None:
@@ -191,7 +184,7 @@ def test_cards_without_a_driver_get_one_by_one_reboot_each(fleet: Fleet) -> None
     assert [line.split()[0] for line in told] == [first, first, second, second]
     for host in (NONE, NONE2):
         converged(fleet, host, *data)
-        assert fleet.lab.run(host, SEEN).stdout.split() == ["nvidia0"]
+        assert cards(fleet, host) == ["nvidia0"]
         held = fleet.lab.run(host, "apt-mark showhold").stdout.split()
         assert {"nvidia-driver-cuda", "nvidia-kernel-open-dkms"} <= set(held)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drive import Fleet, converged, mirror
+from tests.drive import Fleet, converged, fresh, mirror
 from tests.lab import Lab, engines
 from tests.lab.shell import until
 
@@ -20,13 +20,11 @@ NODES = "podman exec starter-llama-1 sh -c 'ls -d /dev/nvidia[0-9]*'"
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
-    fleet = Fleet(lab, HOSTS)
-    fleet.fresh()
-    # The user's own: the lab's images come from its registry, and its control groups are of version 1.
-    for path, text in engines.PODMAN.items():
-        lab.run(BARE, f"mkdir -p $(dirname /{path}) && cat >/{path} <<'END'\n{text}END")
-    yield fleet
-    fleet.lab.down(*HOSTS)
+    with fresh(lab, HOSTS) as fleet:
+        # The user's own: the lab's images come from its registry, and its control groups are of version 1.
+        for path, text in engines.PODMAN.items():
+            lab.run(BARE, f"mkdir -p $(dirname /{path}) && cat >/{path} <<'END'\n{text}END")
+        yield fleet
 
 
 def healthy(fleet: Fleet, host: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import CASES
-from tests.drive import Fleet, converged
+from tests.drive import Fleet, cards, converged, fresh
 from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -20,10 +20,8 @@ NODES = {"llama": ["nvidia1"], "research": ["nvidia0"], "study": ["nvidia0"]}
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
-    fleet = Fleet(lab, {DUAL: "two-nvidia", CPU: "cpu"})
-    fleet.fresh()
-    yield fleet
-    fleet.lab.down(DUAL, CPU)
+    with fresh(lab, {DUAL: "two-nvidia", CPU: "cpu"}) as fleet:
+        yield fleet
 
 
 @pytest.mark.parametrize("mode", ["one", "both", "other"])
@@ -35,8 +33,7 @@ def test_a_mode_runs_its_engines_on_their_cards(fleet: Fleet, mode: str) -> None
     assert set(fleet.snapshot(DUAL).containers) == {f"dual-{name}-1" for name in ENGINES[mode]}
     assert before in ("", fleet.lab.run(DUAL, started).stdout.strip())
     for name in ENGINES[mode]:
-        seen = fleet.lab.run(DUAL, f"docker exec dual-{name}-1 sh -c 'ls /dev | grep -E \"^nvidia[0-9]\"'").stdout
-        assert seen.split() == NODES[name]
+        assert cards(fleet, DUAL, f"dual-{name}-1") == NODES[name]
     assert len(fleet.lab.run(DUAL, "ls /srv/gpufleet/models").stdout.split()) == 1
 
 

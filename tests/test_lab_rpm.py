@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
-from tests.drive import Fleet, converged, mirror
+from tests.drive import Fleet, cards, converged, fresh, furnish, mirror
 from tests.lab import Lab
-from tests.test_lab_plumbing import DAEMON, FOREIGN, SEEN
+from tests.lab.stock import TOOLKIT_PACKAGES
 
 pytestmark = pytest.mark.lab
 EL, FEDORA, LEAP = "rpel", "rpfedora", "rpleap"
 HOSTS = {EL: "nvidia-no-driver@rocky+none", FEDORA: "nvidia-no-driver@fedora+none", LEAP: "rtx4090@leap+none"}
 DRIVER = ("--data", "engine_from=docker", "--data", "driver=install", "--data", "reboot=when_needed")
 OLDER = ("--data", "toolkit_version=1.19.1-1")
-TOOLKIT = "nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1"
 LOCKED = {EL: "cat /etc/dnf/plugins/versionlock.list", FEDORA: "cat /etc/dnf/versionlock.toml", LEAP: "zypper locks"}
 UPGRADE = {EL: "dnf -y upgrade", FEDORA: "dnf -y upgrade", LEAP: "zypper -n update"}
 
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
-    fleet = Fleet(lab, HOSTS)
-    fleet.fresh()
-    for host in HOSTS:
-        lab.run(host, f"mkdir -p /etc/docker && echo '{json.dumps(FOREIGN)}' >{DAEMON}")
-    yield fleet
-    fleet.lab.down(*HOSTS)
+    with fresh(lab, HOSTS) as fleet:
+        furnish(fleet, *HOSTS)
+        yield fleet
 
 
-def versions(fleet: Fleet, host: str, names: str) -> set[str]:
-    return set(fleet.lab.run(host, f"rpm -q --qf '%{{VERSION}}-%{{RELEASE}}\\n' {names}").stdout.split())
+def versions(fleet: Fleet, host: str, *names: str) -> set[str]:
+    return set(fleet.lab.run(host, f"rpm -q --qf '%{{VERSION}}-%{{RELEASE}}\\n' {' '.join(names)}").stdout.split())
 
 
 @pytest.mark.parametrize("host", [FEDORA, LEAP])
@@ -61,17 +56,17 @@ def test_bare_hosts_get_driver_engine_and_toolkit(fleet: Fleet) -> None:
     for host in (EL, FEDORA):
         assert f"[{host}] is back" in " ".join(run.output.split())
         converged(fleet, host, *DRIVER)
-        assert versions(fleet, host, "nvidia-driver-cuda kmod-nvidia-open-dkms") == {"580.178.04-1.el9"}
-        assert fleet.lab.run(host, SEEN).stdout.split() == ["nvidia0"]
+        assert versions(fleet, host, "nvidia-driver-cuda", "kmod-nvidia-open-dkms") == {"580.178.04-1.el9"}
+        assert cards(fleet, host) == ["nvidia0"]
         assert fleet.lab.run(host, "rpm -q docker-ce docker-compose-plugin").returncode == 0
         locked = fleet.lab.run(host, LOCKED[host]).stdout
-        assert all(name in locked for name in (*TOOLKIT.split(), "nvidia-driver-cuda", "kmod-nvidia-open-dkms"))
+        assert all(name in locked for name in (*TOOLKIT_PACKAGES, "nvidia-driver-cuda", "kmod-nvidia-open-dkms"))
         assert fleet.ask(host) == " pong from lab"
 
 
 def test_a_bare_host_with_zypper_gets_its_own_engine(fleet: Fleet) -> None:
     converged(fleet, LEAP)
-    assert fleet.lab.run(LEAP, SEEN).stdout.split() == ["nvidia0"]
+    assert cards(fleet, LEAP) == ["nvidia0"]
     assert fleet.lab.run(LEAP, "rpm -q docker docker-compose").returncode == 0
     assert fleet.ask(LEAP) == " pong from lab"
 
@@ -79,15 +74,15 @@ def test_a_bare_host_with_zypper_gets_its_own_engine(fleet: Fleet) -> None:
 @pytest.mark.parametrize("host", HOSTS)
 def test_an_older_version_is_put_there_and_stays(fleet: Fleet, host: str) -> None:
     data = DRIVER if host != LEAP else ()
-    assert versions(fleet, host, TOOLKIT) == {"1.20.0-1"}
+    assert versions(fleet, host, *TOOLKIT_PACKAGES) == {"1.20.0-1"}
     converged(fleet, host, *data, *OLDER)
     fleet.lab.run(host, UPGRADE[host])
-    assert versions(fleet, host, TOOLKIT) == {"1.19.1-1"}
+    assert versions(fleet, host, *TOOLKIT_PACKAGES) == {"1.19.1-1"}
     run = fleet.converge("--limit", host, *mirror(), *data, "--data", "toolkit_version=9.9.9-1")
     assert run.code != 0
     assert "packages: cannot install nvidia-container-toolkit=9.9.9-1" in run.output
     fleet.lab.run(host, UPGRADE[host])
-    assert versions(fleet, host, TOOLKIT) == {"1.19.1-1"}, "what was locked still is"
+    assert versions(fleet, host, *TOOLKIT_PACKAGES) == {"1.19.1-1"}, "what was locked still is"
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -98,5 +93,5 @@ def test_another_package_manager_is_waited_for(fleet: Fleet, host: str) -> None:
     fleet.lab.run(host, f"systemd-run -q --unit=slow {slow}; sleep 3; systemctl is-active slow")
     run = fleet.converge("--limit", host, *mirror(), *data)
     assert run.code == 0, run.output
-    assert versions(fleet, host, TOOLKIT) == {"1.20.0-1"}
+    assert versions(fleet, host, *TOOLKIT_PACKAGES) == {"1.20.0-1"}
     assert fleet.lab.run(host, "rpm -q lab-slow").returncode == 0

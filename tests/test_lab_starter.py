@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drive import Fleet, key
+from tests.drive import Fleet, fresh, key
 from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -20,11 +20,9 @@ HOSTS = {"cpu1": "cpu", "gpu1": "rtx4090"}
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
     """Two hosts as they were first made, then converged."""
-    fleet = Fleet(lab, HOSTS)
-    fleet.fresh()
-    assert fleet.converge().code == 0
-    yield fleet
-    fleet.lab.down(*HOSTS)
+    with fresh(lab, HOSTS) as fleet:
+        assert fleet.converge().code == 0
+        yield fleet
 
 
 @pytest.fixture

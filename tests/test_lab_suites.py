@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drive import Fleet, converged
+from tests.drive import Fleet, converged, fresh
 from tests.lab import Lab
 from tests.lab.paths import RUN
+from tests.lab.stock import TOOLKIT_PACKAGES
 
 pytestmark = pytest.mark.lab
 # The second of two cards, whose node is the first: whoever gives all, or goes by the index, is found out.
@@ -25,7 +26,6 @@ HOOK, CDI = f"--gpus device={UUID}", f"--device nvidia.com/gpu={UUID}"
 WAYS = {"strixie": CDI, "sbookworm": HOOK, "ssid": CDI}
 INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends"
 DOCKER, NVIDIA = "download.docker.com/linux/debian", "nvidia.github.io/libnvidia-container"
-TOOLKIT = "nvidia-container-toolkit nvidia-container-toolkit-base libnvidia-container-tools libnvidia-container1"
 # What the vendor's own tool makes of daemon.json, and where the lab's images come from.
 DAEMON = {
     "registry-mirrors": ["http://10.98.0.1:5000"],
@@ -43,10 +43,8 @@ def engines(lab: Lab) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def hand(lab: Lab) -> Iterator[Fleet]:
-    fleet = Fleet(lab, {HAND: "two-nvidia+none"})
-    fleet.fresh()
-    yield fleet
-    lab.down(HAND)
+    with fresh(lab, {HAND: "two-nvidia+none"}) as fleet:
+        yield fleet
 
 
 def nodes(lab: Lab, host: str, way: str) -> list[str]:
@@ -92,7 +90,7 @@ def test_what_was_set_up_by_the_vendors_instructions_is_adopted(hand: Fleet) -> 
     trust(lab, HAND, f"{DOCKER}/gpg")
     add(lab, HAND, "docker", f"{DOCKER} trixie stable")
     add(lab, HAND, "nvidia", f"{NVIDIA}/stable/deb/amd64 /")
-    versions = " ".join(f"{name}=1.19.1-1" for name in TOOLKIT.split())
+    versions = " ".join(f"{name}=1.19.1-1" for name in TOOLKIT_PACKAGES)
     lab.run(HAND, f"{INSTALL} docker-ce docker-ce-cli containerd.io docker-compose-plugin && {INSTALL} {versions}")
     lab.run(
         HAND,

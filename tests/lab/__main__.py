@@ -54,7 +54,7 @@ def main() -> int:
             case "up":
                 _up(lab, args.words, not args.no_seed)
             case "down":
-                lab.down(*args.words)
+                print(f"lab: ended {', '.join(lab.down(*args.words)) or 'nothing: nothing of it ran'}")
             case "ssh":
                 _ssh(lab, args.words)
             case "status":
@@ -64,6 +64,10 @@ def main() -> int:
             case "wipe" | "reboot":
                 for name in args.words:
                     getattr(lab, args.command)(name)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads has read enough, as `| head` does; Python would still try to write the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1

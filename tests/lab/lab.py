@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import net, nspawn, programs, rpm_hosts, services, vendors
+from . import net, nspawn, programs, services, vendors
 from .images import push
 from .paths import GATEWAY, HOME, RUN
 from .seed import ADDRESS as SEED_ADDRESS
@@ -66,15 +66,15 @@ class Lab:
 
     def _boot(self, name: str, host: HostInfo, seeded: bool) -> None:
         docker = nspawn.folder(name) / "docker"
-        # Hosts with another package manager will have an engine, and its store is theirs from the beginning.
-        planted = host.spec.engine == "docker" or host.spec.suite in rpm_hosts.BASE
+        # A bare host will have an engine, and its store is there from the beginning.
+        planted = host.spec.engine != "podman"
         if seeded and planted and not (docker / "overlay2").exists():
             docker.mkdir(parents=True, exist_ok=True)
             plant(docker)
         nspawn.boot(name, host.address, host.spec)
 
-    def down(self, *names: str) -> None:
-        """End these hosts, or everything: hosts, services, bridge, and the run directory."""
+    def down(self, *names: str) -> list[str]:
+        """End these hosts, or everything: hosts, services, bridge, and the run directory; what of it there was."""
         _root()
         with exclusive():
             every = {*self.hosts(), *net.leftovers(), *_folders()}
@@ -83,10 +83,13 @@ class Lab:
             for name in names or sorted(every):
                 nspawn.remove(name)
             if names:
-                return _write({n: h for n, h in self.hosts().items() if n not in names})
+                _write({n: h for n, h in self.hosts().items() if n not in names})
+                return sorted(every & {*names})
+            others = [name for name in programs.names() if name.removeprefix("host-") not in every]
             services.stop()
             net.down_bridge()
             shutil.rmtree(RUN, ignore_errors=True)
+            return [*sorted(every), *others]
 
     def wipe(self, name: str, seeded: bool = True) -> None:
         """The host as it was first made."""

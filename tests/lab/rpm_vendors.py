@@ -9,17 +9,9 @@ from pathlib import Path
 from . import archive, rpms
 from .packages import Package, debian
 from .paths import FILES
+from .stock import DRIVERS, ENGINE, TOOLKIT, TOOLKIT_PACKAGES
 from .wheels import COMPOSE, compose
 
-ENGINE = "docker.io docker-cli containerd runc tini docker-buildx"  # of Debian 13, as in the mirror of .deb
-TOOLKIT = ("1.19.1-1", "1.20.0-1")
-TOOLKIT_PACKAGES = (
-    "nvidia-container-toolkit",
-    "nvidia-container-toolkit-base",
-    "libnvidia-container-tools",
-    "libnvidia-container1",
-)
-DRIVERS = ("580.178.04", "610.57.04")
 # NVIDIA's streams of a branch, and the modules that each has.
 STREAMS = {"open": "kmod-nvidia-open-dkms", "dkms": "kmod-nvidia-latest-dkms"}
 

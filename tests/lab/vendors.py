@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import archive, rpm_vendors
+from . import archive, rpm_vendors, stock
 from .packages import Debian, Package, debian
 from .paths import FILES, GATEWAY, MIRROR, RUN
 from .shell import cached
@@ -22,17 +22,9 @@ from .wheels import COMPOSE, compose
 URL = f"http://{GATEWAY}:8081/mirror"
 ENGINE = {
     "bookworm": "docker.io containerd runc tini",
-    "trixie": "docker.io docker-cli containerd runc tini docker-buildx",
+    "trixie": stock.ENGINE,
 }
 RELEASES = {"bookworm": "12", "trixie": "13"}
-TOOLKIT = ("1.19.1-1", "1.20.0-1")
-TOOLKIT_PACKAGES = (
-    "nvidia-container-toolkit",
-    "nvidia-container-toolkit-base",
-    "libnvidia-container-tools",
-    "libnvidia-container1",
-)
-DRIVERS = ("580.178.04", "610.57.04")
 # Debian's release, and NVIDIA's name of the key that signs for it.
 CUDA = {"debian12": "3bf863cc.pub", "debian13": "8793F200.pub"}
 FLAVOURS = {"nvidia-kernel-open-dkms": "open", "nvidia-kernel-dkms": "proprietary"}
@@ -56,7 +48,7 @@ def publish() -> dict[str, str]:
 def mirror() -> Path:
     """The folder with one folder a vendor's host."""
     files = sorted(p for p in (FILES / "vendors").rglob("*") if p.is_file())
-    modules = ("vendors", "packages", "archive", "rpm_vendors", "rpms")
+    modules = ("vendors", "stock", "packages", "archive", "rpm_vendors", "rpms")
     sources = [*files, FILES / "rpms.yaml", *(Path(__file__).parent / f"{name}.py" for name in modules)]
     told = "".join(f"{p.name} {p.stat().st_mode}\n{p.read_text()}" for p in sources)
     return cached("mirror", f"{told} {COMPOSE} {os.uname().release} {archive.key()}", _make) / "root"
@@ -105,8 +97,8 @@ def _package(name: str, version: str, own: Debian, like: str, programs: str) -> 
 
 def _toolkit(root: Path, work: Path) -> None:
     place = root / "stable/deb/amd64"
-    for version in TOOLKIT:
-        for name in TOOLKIT_PACKAGES:
+    for version in stock.TOOLKIT:
+        for name in stock.TOOLKIT_PACKAGES:
             Package(name, version).build(work, place)
     archive.flat(place, {"Origin": "https://nvidia.github.io/libnvidia-container/", "Label": "libnvidia-container"})
     archive.publish_keys(root / "gpgkey")
@@ -128,9 +120,8 @@ def _cuda(place: Path, release: str, work: Path) -> None:
 
 
 def _drivers() -> Iterator[Package]:
-    """Two branches: who wants the older one has to say so."""
     replay = {"usr/lib/lab/nvidia-smi": FILES / "replay"}
-    for driver in DRIVERS:
+    for driver in stock.DRIVERS:
         version = f"{driver}-1"
         yield Package("nvidia-driver-cuda", version, programs=replay)
         for name, flavour in FLAVOURS.items():
