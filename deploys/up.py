@@ -23,7 +23,9 @@ def running(target: Target, state: HostState) -> Commands:
         return
     plan, shut = target.plan, list[Closed]()
     again = (*outdated(plan, state), *unset(plan, target.release, state.kept))
-    changed = " ".join(dict.fromkeys(again))
+    # Alone, a service is to Compose another one than together with what it depends on: it would be created twice.
+    free = {s.name for s in plan.services if not s.depends_on}
+    changed = " ".join(name for name in dict.fromkeys(again) if name in free)
     functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated=changed)
     yield script("pull", root=plan.root, id=target.release.id)
     yield from written(target, state, functions)

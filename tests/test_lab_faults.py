@@ -12,22 +12,21 @@ import pytest
 import yaml
 
 from gpufleet.catalog import OURS
-from tests.drive import Fleet, Run, key
+from tests.drive import Fleet, Run, fresh, key
 from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
 HOST, OTHER = "fault1", "fault2"
 HOSTS = {HOST: "cpu", OTHER: "nvidia-no-driver"}
+CREATED = "docker events --filter type=container --filter event=create --format {{.ID}}"
 
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
     """A host that converged, and one whose card has no driver."""
-    fleet = Fleet(lab, HOSTS)
-    fleet.fresh()
-    assert fleet.converge("--limit", HOST).code == 0
-    yield fleet
-    fleet.lab.down(*HOSTS)
+    with fresh(lab, HOSTS) as fleet:
+        assert fleet.converge("--limit", HOST).code == 0
+        yield fleet
 
 
 @pytest.fixture
@@ -149,10 +148,13 @@ def test_a_gate_that_does_not_open_is_named_and_the_release_put_back(converged: 
     entry = {**yaml.safe_load((OURS / "services/litellm.yaml").read_text()), "gate": {"path": "/nowhere"}}
     (tmp_path / "services").mkdir()
     (tmp_path / "services/litellm.yaml").write_text(yaml.safe_dump({**entry, "stop_grace_period": 3}))
+    converged.lab.run(HOST, f"systemd-run -q --unit=created sh -c '{CREATED} >/root/created'")
     run = converged.converge("--limit", HOST, "--data", f"catalog={tmp_path}")
+    created = converged.lab.run(HOST, "systemctl stop created; wc -l </root/created").stdout
     assert run.code == 1
     assert "services/litellm: port 4000: /nowhere gives HTTP 404 instead of HTTP 200" in run.output
     assert "is back and healthy" in run.output
+    assert int(created) == 2, "a container of the new release, one of the old, and none on the way"
     assert converged.converge("--json", "--limit", HOST).totals["success"] == 0
 
 
