@@ -33,8 +33,7 @@ def lab() -> Iterator[Lab]:
     """The lab; at the end it is as it was found: ended, unless somebody's hosts run there."""
     lab = Lab()
     yield lab
-    if not lab.hosts():
-        lab.down()
+    lab.down(unless_used=True)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -98,18 +99,23 @@ def test_another_model_of_the_same_name_is_served(converged: Fleet) -> None:
     assert converged.ask("cpu1") == " other model here"
 
 
-def test_a_killed_run_is_finished_by_the_next(converged: Fleet) -> None:
-    """Killed at growing delays, from before the first operation until after the last."""
-    for delay in (0.9, 1.3, 1.8, 2.5, 4, 7):
-        converged.lab.wipe("cpu1")
-        run = converged.start("--limit", "cpu1")
-        time.sleep(delay)
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-        again = converged.converge("--limit", "cpu1")
-        assert again.code == 0, f"killed after {delay} s: {again.output}"
-        assert converged.converge("--json", "--limit", "cpu1").totals["success"] == 0
-        assert converged.ask("cpu1") == " pong from lab"
+@pytest.mark.parametrize("delays", [(0.9, 1.3), (1.8, 2.5), (4, 7)], ids=str)
+def test_a_killed_run_is_finished_by_the_next(converged: Fleet, delays: tuple[float, float]) -> None:
+    """Killed at growing delays, from before the first operation until after the last; a host for each."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(killed, [converged] * 2, HOSTS, delays))
+
+
+def killed(fleet: Fleet, host: str, delay: float) -> None:
+    fleet.lab.wipe(host)
+    run = fleet.start("--limit", host)
+    time.sleep(delay)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    again = fleet.converge("--limit", host)
+    assert again.code == 0, f"killed after {delay} s: {again.output}"
+    assert fleet.converge("--json", "--limit", host).totals["success"] == 0
+    assert fleet.ask(host) == " pong from lab"
 
 
 def test_a_reboot_brings_everything_back(converged: Fleet) -> None:

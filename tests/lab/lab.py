@@ -14,7 +14,7 @@ from .images import push
 from .paths import GATEWAY, HOME, RUN
 from .seed import ADDRESS as SEED_ADDRESS
 from .seed import plant
-from .shell import LabError, exclusive, step, until
+from .shell import LabError, exclusive, replace, step, until
 from .spec import Spec, read
 from .trees import machine_packages
 
@@ -73,10 +73,12 @@ class Lab:
             plant(docker)
         nspawn.boot(name, host.address, host.spec)
 
-    def down(self, *names: str) -> list[str]:
+    def down(self, *names: str, unless_used: bool = False) -> list[str]:
         """End these hosts, or everything: hosts, services, bridge, and the run directory; what of it there was."""
         _root()
         with exclusive():
+            if unless_used and self.hosts():
+                return []
             every = {*self.hosts(), *net.leftovers(), *_folders()}
             if not names:
                 programs.end_strays()
@@ -161,9 +163,7 @@ def _address(have: Mapping[str, HostInfo]) -> str:
 def _write(hosts: Mapping[str, HostInfo]) -> None:
     """run/hosts.json, which inventory/lab.py reads."""
     told = {"hosts": {n: asdict(h) for n, h in hosts.items()}, "ssh_key": str(nspawn.KEY), "gateway": GATEWAY}
-    new = RUN / "hosts.json.new"
-    new.write_text(json.dumps(told, indent=1))
-    new.rename(RUN / "hosts.json")
+    replace(RUN / "hosts.json", json.dumps(told, indent=1))
     nspawn.known_hosts([SEED_ADDRESS, *(h.address for h in hosts.values())])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from . import engines, hardware, net, programs, rpm_hosts
 from .paths import FILES, GATEWAY, RUN
 from .services import NAMES, certificates
-from .shell import mounted, run, until
+from .shell import mounted, replace, run, until
 from .spec import Spec
 from .trees import host_tree
 
@@ -105,7 +105,7 @@ def keys() -> None:
 def known_hosts(addresses: list[str]) -> None:
     """Every host has the common tree's host key."""
     key = " ".join((host_tree() / "etc/ssh/ssh_host_ed25519_key.pub").read_text().split()[:2])
-    (RUN / "known_hosts").write_text("".join(f"{a} {key}\n" for a in addresses))
+    replace(RUN / "known_hosts", "".join(f"{a} {key}\n" for a in addresses))
 
 
 def halt(name: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from . import programs
 from .gguf import VERSION, write
 from .paths import CACHE, GATEWAY, MIRROR, RUN
-from .shell import cached, mounted, run, until
+from .shell import cached, mounted, replace, run, until
 from .trees import service_tree
 from .wheels import caddy
 
@@ -148,4 +148,4 @@ def _describe(models: Path) -> None:
         }
         for name in MODELS
     }
-    (RUN / "models.json").write_text(json.dumps(told, indent=1))
+    replace(RUN / "models.json", json.dumps(told, indent=1))

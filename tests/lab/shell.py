@@ -44,6 +44,13 @@ def mounted(path: Path) -> bool:
     return any(line.split()[1] == str(path) for line in Path("/proc/self/mounts").read_text().splitlines())
 
 
+def replace(path: Path, text: str) -> None:
+    """Write a file that somebody else may read just now: they see the old text or the new one."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text)
+    new.rename(path)
+
+
 def until(what: str, test: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until ``test`` holds."""
     end = time.monotonic() + seconds

