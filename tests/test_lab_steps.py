@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gpufleet.catalog import OURS
-from tests.drive import Fleet, converged, mirror
+from tests.drive import Fleet, converged, fresh, mirror
 from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -23,10 +23,8 @@ ASK = {"name": "seed", "check": "test -e /data/sown", "run": f'export REDISCLI_A
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
-    fleet = Fleet(lab, {HOST: "cpu"})
-    fleet.fresh()
-    yield fleet
-    fleet.lab.down(HOST)
+    with fresh(lab, {HOST: "cpu"}) as fleet:
+        yield fleet
 
 
 def _stack(folder: Path, *steps: dict[str, Any]) -> list[str]:
