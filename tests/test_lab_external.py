@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drive import Fleet, converged
+from tests.drive import Fleet, converged, fresh
 from tests.lab import Lab
 from tests.test_lab_plan import plan
 
@@ -22,12 +22,10 @@ EXTERNAL = ("--data", f'external={{"llama": "{URL}"}}')
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
     """Hosts on which somebody runs an engine with a model of their own."""
-    fleet = Fleet(lab, HOSTS)
-    fleet.fresh()
-    for host in HOSTS:
-        theirs(fleet, host)
-    yield fleet
-    fleet.lab.down(*HOSTS)
+    with fresh(lab, HOSTS) as fleet:
+        for host in HOSTS:
+            theirs(fleet, host)
+        yield fleet
 
 
 def theirs(fleet: Fleet, host: str, publish: str = "8080:8080") -> None:

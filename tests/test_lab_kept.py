@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.conftest import CASES
-from tests.drive import Fleet, Run
+from tests.drive import Fleet, Run, fresh
 from tests.lab import Lab
 from tests.test_lab_plan import plan
 
@@ -82,10 +82,8 @@ class App:
 
 @pytest.fixture(scope="module")
 def app(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    app = App(Fleet(lab, {HOST: "cpu"}), tmp_path_factory.mktemp("catalog"))
-    app.fleet.fresh()
-    yield app
-    app.fleet.lab.down(HOST)
+    with fresh(lab, {HOST: "cpu"}) as fleet:
+        yield App(fleet, tmp_path_factory.mktemp("catalog"))
 
 
 def test_a_host_without_the_file_gets_ours(app: App) -> None:
