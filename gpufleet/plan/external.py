@@ -25,6 +25,7 @@ def _external(wanted: Wanted, service: WantedService, gate: Gate) -> External:
         name=service.name,
         kind=service.entry.service,
         model=service.started_with.name if service.started_with else None,
+        pulled=service.pulled,
         at=at,
         url=inside(at),
         asks=f"{at}{gate.path}",

@@ -32,6 +32,7 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         model=first.name if first else None,
         model_sha256=first.model.sha256 if first else None,
         models=tuple(w.name for w in service.weights),
+        pulled=service.pulled,
         unloads=_unloads(service, told),
         image=mirrored(entry.image[at.accelerator], wanted.settings.mirrors.registry),
         accelerator=at.accelerator,

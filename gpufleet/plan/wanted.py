@@ -44,6 +44,11 @@ class WantedService:
         return (*([self.publish] if self.publish else []), *self.entry.publish_more.values())
 
     @property
+    def pulled(self) -> dict[str, str]:
+        """By model the name by which its program fetches it, and answers for it."""
+        return {w.name: w.model.pull for w in self.weights if w.model.pull}
+
+    @property
     def started_with(self) -> Weights | None:
         """The one model of a program that has one."""
         return self.residents[0] if self.service.models == "one" else None

@@ -23,7 +23,7 @@ def _environment(catalog: str | None) -> Environment:
 def generated(plan: Plan) -> dict[str, bytes]:
     """{path below the release: content}."""
     all_: tuple[PlannedService | External, ...] = (*plan.services, *plan.externals)
-    names = {"plan": plan, "engines": [s for s in all_ if s.model], "peers": {s.kind: s for s in all_}}
+    names = {"plan": plan, "engines": [s for s in all_ if s.model or s.pulled], "peers": {s.kind: s for s in all_}}
     return {o.path: _render(plan.catalog, o.template, {**names, "service": o.service}).encode() for o in plan.outputs}
 
 

@@ -147,6 +147,7 @@ class PlannedService(Noun):
     model: str | None = None
     model_sha256: str | None = None
     models: tuple[str, ...] = ()
+    pulled: dict[str, str] = {}
     unloads: dict[str, tuple[str, ...]] = {}
     image: str
     accelerator: Accelerator
@@ -184,6 +185,7 @@ class External(Noun):
     name: str
     kind: str
     model: str | None = None
+    pulled: dict[str, str] = {}
     at: str
     url: str
     asks: str

@@ -21,7 +21,7 @@ def config(name: str, service: Service) -> dict[str, object]:
         "name": name,
         "ports": [service.port, *service.ports.values()],
         "answers": dict.fromkeys(_asked(service), 200) | _gate(service),
-        "needs": [s.name for s in service.secrets],
+        "needs": [name for name, value in service.environment.items() if "${" in value],
         "writes": [v.target for v in service.volumes if not v.read_only],
     }
     return {"Entrypoint": ["python3", "/standin.py"], "Env": [f"STANDIN={json.dumps(told, sort_keys=True)}"]}
