@@ -90,7 +90,8 @@ def test_the_published_schema_is_the_forecasts() -> None:
 
 def _blocks(language: str) -> list[tuple[str, str]]:
     """(file, block) of all fenced blocks of a language in the docs."""
-    files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    docs = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "stacks").glob("*.md"))]
+    files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *docs]
     found = ((f.name, m) for f in files for m in re.findall(rf"```{language}\n(.*?)```", f.read_text(), re.DOTALL))
     return list(found)
 
@@ -104,6 +105,8 @@ def test_settings_in_the_docs_are_accepted(
     data: dict[str, Any] = {}
     exec(block, {}, data)
     data = {k: v for k, v in data.items() if not k.startswith("_")}
+    if Path(file).stem in Catalog().names("stacks"):
+        data.setdefault("stack", Path(file).stem)
     if data.get("stack", "").endswith(".yaml"):
         data["stack"] = "starter"
     assert want(["cpu"], data)

@@ -1,0 +1,45 @@
+"""The catalog's own stacks on cards of every kind: what runs, where, and what of it is published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from gpufleet.plan import plan, want
+from gpufleet.render import render
+from gpufleet.schema import Plan
+from tests.conftest import cases
+from tests.test_planner import facts, uuid
+
+STACKS = cases("stacks")
+
+
+def planned(case: dict[str, Any]) -> Plan:
+    return plan("host", want(["all", case["role"]], {"stack": case["stack"], **case.get("data", {})}), facts(case))
+
+
+@pytest.mark.parametrize("case", STACKS.values(), ids=STACKS.keys())
+def test_a_stack_runs_what_it_should(case: dict[str, Any]) -> None:
+    found = planned(case)
+    for severity in ("blocks", "warns"):
+        said = [str(f) for f in found.findings if f.severity == severity]
+        assert any(case[severity] in line for line in said) if severity in case else not said
+    assert "tier" not in case or found.tier == case["tier"]
+    if "services" in case:
+        places = {name: tuple(uuid(card) for card in cards) for name, cards in case["services"].items()}
+        assert {s.name: s.devices for s in found.services} == places
+    if "published" in case:
+        ports = {at: s.name for s in found.services for at in (s.publish, *s.publish_more) if at}
+        assert ports == case["published"]
+    told = {s.name: " ".join([*s.command, *s.environment.values()]) for s in found.services}
+    assert not [piece for name, pieces in case.get("has", {}).items() for piece in pieces if piece not in told[name]]
+
+
+@pytest.mark.parametrize("case", [c for c in STACKS.values() if "gateway" in c], ids=lambda c: str(c.get("data")))
+def test_the_gateway_knows_all_models(case: dict[str, Any]) -> None:
+    told = yaml.safe_load(render(planned(case)).files["litellm/config.yaml"])
+    known = {m["model_name"]: m["litellm_params"]["model"] for m in told["model_list"]}
+    assert known == case["gateway"]
+    assert told["litellm_settings"].get("fallbacks", []) == case.get("fallbacks", [])
