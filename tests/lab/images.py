@@ -68,7 +68,8 @@ def wanted() -> dict[str, Recipe]:
     catalog, found = Catalog(), dict[str, Recipe]()
     for name in catalog.names("services"):
         service = catalog.service(name)
-        for image in service.image.values():
+        # Nobody can make another image of the same digest.
+        for image in (i for i in service.image.values() if "@" not in i):
             found[image] = RECIPES.get(image.rpartition(":")[0]) or _stand_in(name, service)
     return found
 
