@@ -43,3 +43,9 @@ def test_the_gateway_knows_all_models(case: dict[str, Any]) -> None:
     known = {m["model_name"]: m["litellm_params"]["model"] for m in told["model_list"]}
     assert known == case["gateway"]
     assert told["litellm_settings"].get("fallbacks", []) == case.get("fallbacks", [])
+
+
+@pytest.mark.parametrize("case", [c for c in STACKS.values() if "backends" in c], ids=lambda c: str(c.get("data")))
+def test_peregrine_is_told_of_its_engines(case: dict[str, Any]) -> None:
+    told = yaml.safe_load(render(planned(case)).files["app/llm.yaml"])
+    assert {name: b["base_url"] for name, b in told["backends"].items() if b["enabled"]} == case["backends"]
