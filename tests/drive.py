@@ -133,9 +133,11 @@ def fresh(lab: Lab, hosts: Mapping[str, str]) -> Iterator[Fleet]:
     """Hosts as they were first made; they end with whoever asked for them."""
     if old := [h for h in hosts if h in lab.hosts()]:
         lab.down(*old)
-    lab.up(hosts)
-    yield Fleet(lab, hosts)
-    lab.down(*hosts)
+    try:
+        lab.up(hosts)
+        yield Fleet(lab, hosts)
+    finally:
+        lab.down(*hosts)
 
 
 def key(fleet: Fleet, host: str) -> str:
