@@ -53,6 +53,7 @@ def _litellm(folder: Path) -> None:
 
 
 RECIPES = {
+    "docker.io/library/python": Recipe({"Cmd": ["python3"]}),
     "docker.io/library/redis": Recipe({"Cmd": ["redis-server"], "WorkingDir": "/data", "Volumes": {"/data": {}}}),
     "ghcr.io/berriai/litellm": Recipe(
         {"Entrypoint": ["litellm"], "Env": ["PYTHONPATH=/opt/litellm"], "WorkingDir": "/tmp"},

@@ -1,0 +1,166 @@
+"""The gateway and the worker of Velesio, as the release has them, with a real Redis and a real llama.cpp server."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpufleet.render import render
+from gpufleet.schema import HostFacts
+from tests.conftest import planned
+from tests.lab.gguf import write
+from tests.lab.shell import until
+from tests.lab.trees import image_tree, llama_tree
+
+pytestmark = pytest.mark.lab
+TOKEN = "second"
+
+
+@contextmanager
+def running(
+    *command: str | Path, cwd: Path, port: int | None = None, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program until the block ends, from when it listens at ``port``."""
+    with (cwd / "log").open("ab") as log:
+        program = subprocess.Popen(command, cwd=cwd, env={**os.environ, **(env or {})}, stdout=log, stderr=log)
+    try:
+        if port:
+            until(f"{command[0]} at {port}: {cwd}/log", lambda: listens(port))
+        yield program
+    finally:
+        program.kill()
+        program.wait()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def ask(port: int, path: str, body: object = None, token: str = TOKEN) -> tuple[int, str]:
+    """(HTTP status, text)."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else None
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, {"Authorization": f"Bearer {token}"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+class Velesio:
+    """What a test needs of it: ports, and the worker that it may end."""
+
+    def __init__(self, stack: ExitStack, files: Path, redis: dict[str, str], llama: int) -> None:
+        self.api, self.counts, self.tell = free_port(), free_port(), free_port()
+        self.files, self.redis, self.llama = files, redis, llama
+        moved = {"8001": str(self.counts), "8000": str(self.api)}
+        stack.enter_context(
+            self._python("api", moved, API_TOKENS="first, second", WAIT="8", REQUESTS_PER_MINUTE="1000", ORIGIN="*")
+        )
+        until("the gateway", lambda: listens(self.api))
+
+    def _python(self, name: str, ports: dict[str, str], **env: str) -> Any:
+        """A program of the release at other ports: many tests share a machine."""
+        for file in (self.files / name).glob("*.py"):
+            text = file.read_text()
+            for old, new in ports.items():
+                text = text.replace(f"({old})", f"({new})").replace(f", {old})", f", {new})")
+            file.write_text(text)
+        program = "api" if name == "api" else "worker"
+        return running(sys.executable, "-B", f"{program}.py", cwd=self.files / name, env=self.redis | env)
+
+    def worker(self) -> Any:
+        engine = f"http://127.0.0.1:{self.llama}"
+        return self._python(
+            "llm-worker", {"8001": str(self.tell)}, NAME="llm-worker", QUEUE="llama_queue", ENGINE=engine
+        )
+
+    def ready(self) -> None:
+        until("the worker", lambda: ask(self.api, "/completion", {"prompt": "x", "max_tokens": 8})[0] == 200, 60)
+
+
+@pytest.fixture(scope="module")
+def velesio(hosts: dict[str, HostFacts], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Velesio]:
+    folder = tmp_path_factory.mktemp("velesio")
+    for path, data in render(planned(hosts["cpu"], "cpu", {"stack": "velesio"})).files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    write(folder / "tiny.gguf", "pong from lab")
+    redis, llama, tree = free_port(), free_port(), image_tree()
+    loader: list[str | Path] = [
+        tree / "lib64/ld-linux-x86-64.so.2",
+        "--library-path",
+        tree / "usr/lib/x86_64-linux-gnu",
+    ]
+    told = {"REDIS_ADDR": f"127.0.0.1:{redis}", "REDIS_PASSWORD": "word"}
+    server = f"mount --bind {folder} {llama_tree()}/mnt && exec chroot {llama_tree()} /app/llama-server"
+    with ExitStack() as stack:
+        stack.enter_context(
+            running(*loader, tree / "usr/bin/redis-server", "--port", str(redis), "--requirepass", "word", "--save", "",
+                    cwd=folder, port=redis)
+        )  # fmt: skip
+        stack.enter_context(
+            running("unshare", "-m", "sh", "-c", f"{server} -m /mnt/tiny.gguf --alias chat --port {llama}", cwd=folder,
+                    port=llama)
+        )  # fmt: skip
+        yield Velesio(stack, folder, told, llama)
+
+
+def test_the_worker_answers_by_way_of_the_queue(velesio: Velesio) -> None:
+    assert ask(velesio.api, "/completion", {"prompt": "ping"})[0] == 503  # nobody serves the queue yet
+    with velesio.worker():
+        velesio.ready()
+        status, text = ask(velesio.api, "/completion", {"prompt": "ping", "max_tokens": 8})
+        assert (status, "pong from lab" in json.loads(text)["choices"][0]["text"]) == (200, True)
+        messages = [{"role": "user", "content": "ping"}]
+        status, text = ask(velesio.api, "/v1/chat/completions", {"messages": messages, "stream": True})
+        pieces = [line for line in text.splitlines() if line.startswith("data: ")]
+        assert status == 200
+        assert len(pieces) > 3
+        assert pieces[-1] == "data: [DONE]"
+        counts = ask(velesio.counts, "/metrics")[1]
+        assert 'velesio_queue_jobs{queue="llama_queue"} 0' in counts
+        assert 'velesio_jobs_total{queue="llama_queue",outcome="done"}' in counts
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "token", "status"),
+    [
+        ("/completion", {}, "", 401), ("/completion", {}, "firs", 401), ("/completion", b"{", TOKEN, 400),
+        ("/completion", [1], TOKEN, 400), ("/nothing", {}, TOKEN, 404), ("/sdapi/v1/txt2img", {}, TOKEN, 503),
+        ("/health", None, "", 200), ("/docs", None, "", 200),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said(velesio: Velesio, path: str, body: object, token: str, status: int) -> None:
+    assert ask(velesio.api, path, body, token)[0] == status
+
+
+def test_a_job_of_a_worker_that_was_killed_is_done_by_the_next(velesio: Velesio) -> None:
+    with velesio.worker() as worker:
+        velesio.ready()
+        worker.kill()
+    with ThreadPoolExecutor() as pool:
+        asking = pool.submit(ask, velesio.api, "/completion", {"prompt": "ping", "max_tokens": 8})
+        time.sleep(1)  # it waits in the queue, as the worker's last sign still counts
+        with velesio.worker():
+            assert asking.result()[0] == 200

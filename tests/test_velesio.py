@@ -1,0 +1,81 @@
+"""The worker for pictures: what is asked in the words of txt2img, as a workflow in the format of ComfyUI's API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gpufleet.render import render
+from gpufleet.schema import HostFacts
+from tests.conftest import planned
+
+# What ComfyUI's own nodes ask for (nodes.py), and how many outputs each has.
+NODES = {
+    "CheckpointLoaderSimple": ({"ckpt_name"}, 3),
+    "CLIPTextEncode": ({"text", "clip"}, 1),
+    "EmptyLatentImage": ({"width", "height", "batch_size"}, 1),
+    "KSampler": (
+        {
+            "model",
+            "positive",
+            "negative",
+            "latent_image",
+            "seed",
+            "steps",
+            "cfg",
+            "sampler_name",
+            "scheduler",
+            "denoise",
+        },
+        1,
+    ),
+    "VAEDecode": ({"samples", "vae"}, 1),
+    "PreviewImage": ({"images"}, 0),
+}
+
+
+@pytest.fixture
+def engine(hosts: dict[str, HostFacts], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names of the program that the worker imports as its engine."""
+    plan = planned(hosts["rtx4090"], "single_gpu", {"stack": "velesio"})
+    told = next(s for s in plan.services if s.name == "sd-worker").environment
+    for name in ("ENGINE", "CHECKPOINT"):
+        monkeypatch.setenv(name, told[name])
+    names: dict[str, Any] = {}
+    exec(render(plan).files["sd-worker/engine.py"].decode(), names)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("body", "sampler", "scheduler"),
+    [
+        ({}, "euler_ancestral", "normal"),
+        ({"sampler_name": "DPM++ 2M Karras", "steps": 5, "batch_size": 2}, "dpmpp_2m", "karras"),
+        ({"sampler_name": "Euler", "scheduler": "Karras", "seed": 7}, "euler", "karras"),
+    ],
+)
+def test_a_workflow_is_one(engine: dict[str, Any], body: dict[str, Any], sampler: str, scheduler: str) -> None:
+    graph = engine["workflow"]({"prompt": "a cat", **body})
+    for node in graph.values():
+        wanted, _ = NODES[node["class_type"]]
+        assert node["inputs"].keys() == wanted
+        for link in (v for v in node["inputs"].values() if isinstance(v, list)):
+            assert link[1] < NODES[graph[link[0]]["class_type"]][1]
+    sample = graph["sample"]["inputs"]
+    assert (sample["sampler_name"], sample["scheduler"]) == (sampler, scheduler)
+    assert sample["seed"] == body.get("seed", sample["seed"]) >= 0
+    assert graph["empty"]["inputs"]["batch_size"] == body.get("batch_size", 1)
+
+
+@pytest.mark.parametrize("body", [{"sampler_name": "none"}, {"steps": "many"}, {"width": None}, {"cfg_scale": []}])
+def test_what_it_has_no_word_for_is_refused(engine: dict[str, Any], body: dict[str, Any]) -> None:
+    status, kind, pieces = engine["ask"]("/sdapi/v1/txt2img", body, 1)
+    assert (status, kind) == (400, "application/json")
+    assert "error" in "".join(pieces)
+
+
+def test_an_engine_that_is_away_is_said(engine: dict[str, Any]) -> None:
+    engine["ENGINE"] = "http://127.0.0.1:9"
+    with pytest.raises(engine["Failed"], match="does not answer"):
+        engine["ask"]("/sdapi/v1/txt2img", {}, 1)
