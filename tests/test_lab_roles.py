@@ -1,4 +1,4 @@
-"""One stack file on two cards, in each of its modes, and on none."""
+"""One stack file on two cards that differ, in each of its modes, on one, and on none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.drive import Fleet, cards, converged, fresh
 from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
-DUAL, CPU = "dual", "rolecpu"
+DUAL, ONE, CPU = "dual", "roleone", "rolecpu"
 STACK = ("--data", f"stack={CASES / 'stacks' / 'dual.yaml'}")
 ENGINES = {"one": {"llama", "research"}, "other": {"llama", "study"}, "both": {"llama", "research", "study"}}
 # Cards by PCI address have their nodes the other way round.
@@ -20,7 +20,7 @@ NODES = {"llama": ["nvidia1"], "research": ["nvidia0"], "study": ["nvidia0"]}
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[Fleet]:
-    with fresh(lab, {DUAL: "two-nvidia", CPU: "cpu"}) as fleet:
+    with fresh(lab, {DUAL: "two-nvidia", ONE: "rtx4090", CPU: "cpu"}) as fleet:
         yield fleet
 
 
@@ -44,6 +44,8 @@ def test_an_unknown_mode_is_refused_with_those_that_are(fleet: Fleet) -> None:
     assert "has no mode 'bth'; did you mean 'both'?" in run.output
 
 
-def test_the_same_stack_runs_without_a_card(fleet: Fleet) -> None:
-    converged(fleet, CPU, *STACK)
-    assert set(fleet.snapshot(CPU).containers) == {"dual-llama-1"}
+def test_the_same_stack_runs_on_one_card_and_without(fleet: Fleet) -> None:
+    for host in (ONE, CPU):
+        converged(fleet, host, *STACK)
+        assert set(fleet.snapshot(host).containers) == {"dual-llama-1"}
+    assert cards(fleet, ONE, "dual-llama-1") == ["nvidia0"]

@@ -16,6 +16,12 @@ from .need import evicted
 from .place import Place, Placed
 from .wanted import Wanted, WantedService
 
+# What a container has as its catalog entry says it.
+AS_DECLARED = (
+    "user", "entrypoint", "port", "healthcheck", "gate", "shm_mib", "stop_grace_period",
+    "no_new_privileges", "capabilities", "host_network", "host_pid",
+)  # fmt: skip
+
 
 def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostFacts) -> PlannedService:
     """The service as this host will run it."""
@@ -39,26 +45,16 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         devices=tuple(card.identity or "" for card in at.cards),
         access=access(at.cards, entry, wanted, facts),
         reason=at.reason,
-        user=entry.user,
-        entrypoint=tuple(entry.entrypoint),
         command=tuple(fill(part, names, f"{where}/command/{i}") for i, part in enumerate(entry.command)),
         environment={k: fill(v, names, f"{where}/environment/{k}") for k, v in entry.environment.items()},
         labels={k: fill(v, names, f"{where}/labels/{k}") for k, v in entry.labels.items()},
         mounts=mounts(wanted, service),
-        port=entry.port,
         url=urls(wanted)[service.name],
         publish=service.publish,
         publish_more={number: entry.ports[name] for name, number in service.entry.publish_more.items()},
         depends_on=tuple(n for n in service.entry.depends_on if n not in wanted.settings.external),
-        healthcheck=entry.healthcheck,
-        gate=entry.gate,
         memory_mib=_memory_mib(service, at),
-        shm_mib=entry.shm_mib,
-        stop_grace_period=entry.stop_grace_period,
-        no_new_privileges=entry.no_new_privileges,
-        capabilities=tuple(entry.capabilities),
-        host_network=entry.host_network,
-        host_pid=entry.host_pid,
+        **{key: getattr(entry, key) for key in AS_DECLARED},
     )
 
 
