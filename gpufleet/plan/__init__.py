@@ -53,7 +53,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         downloads=fetch,
         pulls=images,
         outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
-        secrets=_secrets(wanted),
+        secrets=_secrets(wanted, services),
         steps=tuple(step for s in wanted.services for step in steps(wanted, s, placed) if services),
         health_deadline=deadline(wanted),
         keep_releases=settings.keep_releases,
@@ -106,11 +106,14 @@ def _fitting(wanted: Wanted, facts: HostFacts) -> tuple[Wanted, Placed]:
     return wanted, placed
 
 
-def _secrets(wanted: Wanted) -> tuple[Secret, ...]:
+def _secrets(wanted: Wanted, services: tuple[PlannedService, ...]) -> tuple[Secret, ...]:
+    """Those that something asks for here."""
+    said = " ".join(value for s in services for value in s.environment.values())
     found: dict[str, Secret] = {}
     for service in wanted.services:
         for secret in service.service.secrets:
-            found.setdefault(secret.name, secret)
+            if f"${{{secret.name}:?}}" in said:
+                found.setdefault(secret.name, secret)
     return tuple(found[name] for name in sorted(found))
 
 

@@ -33,8 +33,11 @@ def check(name: str, stack: Stack, settings: Settings, role: str) -> None:
 
 
 def _in_settings(stack: Stack, settings: Settings) -> Iterator[Named]:
-    for setting in ("options", "ports", "cards", "external"):
+    for setting in ("services", "options", "cards", "external"):
         yield from ((f"group_data/{setting}", key, stack.services) for key in getattr(settings, setting))
+    further = (f"{key}/{port}" for key, entry in stack.services.items() for port in entry.publish_more)
+    ports = (*stack.services, *further)
+    yield from (("group_data/ports", key, ports) for key in settings.ports)
     yield from (("group_data/models", key, stack.models) for key in settings.models)
 
 

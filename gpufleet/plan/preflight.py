@@ -68,17 +68,15 @@ def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     if wanted.stack in facts.elsewhere:
         return  # it is ourselves who listen, under the other engine
     for service in wanted.services:
-        for port in service.published:
-            free = _next_free(port, wanted, facts)
-            own = port == service.publish
-            setting = f"set ports = {{'{service.name}': {free}}}" if own else f"set publish_more to {free}"
-            where = f"ports/{service.name}"
+        for name, port in service.published.items():
+            setting = f"set ports = {{'{name}': {_next_free(port, wanted, facts)}}}"
+            where = f"ports/{name}"
             if port in seen:
                 yield block("NET-PORT", where, f"port {port} is also published by {seen[port]}", setting)
             seen[port] = service.name
             who, at = _taker(port, (wanted.stack, service.name), wanted, facts)
             if who:
-                fix = _ways(service, setting, f"http://{at}:{port}" if own else "")
+                fix = _ways(service, setting, f"http://{at}:{port}" if name == service.name else "")
                 yield block("NET-PORT", where, f"port {port} is taken by {who}", fix)
 
 
@@ -102,7 +100,9 @@ def _ways(service: WantedService, setting: str, url: str) -> str:
 
 def _next_free(port: int, wanted: Wanted, facts: HostFacts) -> int | str:
     """The next port that nobody listens on or is to be given."""
-    taken = {listener.port for listener in facts.listeners} | {port for s in wanted.services for port in s.published}
+    taken = {listener.port for listener in facts.listeners} | {
+        port for s in wanted.services for port in s.published.values()
+    }
     return next((p for p in range(port + 1, min(port + 31, 65536)) if p not in taken), "ANOTHER")
 
 

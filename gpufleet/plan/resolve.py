@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import Problem, Refused
-from ..schema import Directory, HostFacts, Mount, Output, PlannedService, PlannedStep, Service
+from ..schema import Directory, HostFacts, Mount, Output, PlannedService, PlannedStep
 from .access import access
 from .external import urls
 from .fetch import mirrored
@@ -31,7 +31,7 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         what, fix = f"there is none for {at.accelerator}", f"it has: {', '.join(entry.image)}"
         raise Refused(Problem(f"{where}/image", what, fix))
     told = memory(service, wanted, placed)
-    names = _names(wanted, service, placed, told) if _has_names(entry) else {}
+    names = _names(wanted, service, placed, told) if _has_names(service) else {}
     return PlannedService(
         name=service.name,
         kind=service.entry.service,
@@ -47,11 +47,12 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         reason=at.reason,
         command=tuple(fill(part, names, f"{where}/command/{i}") for i, part in enumerate(entry.command)),
         environment={k: fill(v, names, f"{where}/environment/{k}") for k, v in entry.environment.items()},
-        labels={k: fill(v, names, f"{where}/labels/{k}") for k, v in entry.labels.items()},
+        labels={k: fill(v, names, f"{where}/labels/{k}") for k, v in _labels(service).items()},
+        options=dict(service.options),
         mounts=mounts(wanted, service),
         url=urls(wanted)[service.name],
         publish=service.publish,
-        publish_more={number: entry.ports[name] for name, number in service.entry.publish_more.items()},
+        publish_more={number: entry.ports[name] for name, number in service.publish_more.items()},
         depends_on=tuple(n for n in service.entry.depends_on if n not in wanted.settings.external),
         memory_mib=_memory_mib(service, at),
         **{key: getattr(entry, key) for key in AS_DECLARED},
@@ -80,9 +81,14 @@ def _unloads(service: WantedService, memory: dict[str, int]) -> dict[str, tuple[
     return {name: gone for name, gone in found.items() if gone}
 
 
-def _has_names(entry: Service) -> bool:
+def _labels(service: WantedService) -> dict[str, str]:
+    return {**service.service.labels, **service.entry.labels}
+
+
+def _has_names(service: WantedService) -> bool:
     """Whether there is anything to fill in: most programs have nothing."""
-    return any("{" in text for text in (*entry.command, *entry.environment.values(), *entry.labels.values()))
+    entry = service.service
+    return any("{" in t for t in (*entry.command, *entry.environment.values(), *_labels(service).values()))
 
 
 def _names(wanted: Wanted, service: WantedService, placed: Placed, told: dict[str, int]) -> dict[str, Any]:
@@ -94,7 +100,13 @@ def _names(wanted: Wanted, service: WantedService, placed: Placed, told: dict[st
         "bind": str(wanted.settings.bind),
         "model": models[0] if service.started_with else None,
         "options": dict(service.options),
-        "service": {"name": service.name, "port": service.service.port, "publish": service.publish},
+        "mirrors": wanted.settings.mirrors.model_dump(),
+        "service": {
+            "name": service.name,
+            "port": service.service.port,
+            "publish": service.publish,
+            "publish_more": dict(service.publish_more),
+        },
         "urls": urls(wanted),
     }
 

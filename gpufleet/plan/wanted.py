@@ -33,15 +33,17 @@ class WantedService:
     residents: tuple[Weights, ...]
     on_demand: tuple[Weights, ...]
     publish: int | None
+    publish_more: Mapping[str, int]
 
     @property
     def weights(self) -> tuple[Weights, ...]:
         return (*self.residents, *self.on_demand)
 
     @property
-    def published(self) -> tuple[int, ...]:
-        """All its ports on the host."""
-        return (*([self.publish] if self.publish else []), *self.entry.publish_more.values())
+    def published(self) -> dict[str, int]:
+        """Its ports on the host, by the names that the setting `ports` has for them."""
+        more = {f"{self.name}/{port}": number for port, number in self.publish_more.items()}
+        return {**({self.name: self.publish} if self.publish else {}), **more}
 
     @property
     def pulled(self) -> dict[str, str]:
@@ -117,7 +119,8 @@ def _tiers(stack: Stack, settings: Settings) -> list[str | None]:
 def _wanted(name: str, stack: Stack, tier: str | None, role: str, settings: Settings, catalog: Catalog) -> Wanted:
     stack = _at(stack, tier)
     mode = (settings.dual_gpu_mode or next(iter(stack.modes), None)) if role == "dual_gpu" else None
-    names = [key for key, entry in stack.services.items() if _runs(entry, role, mode)]
+    chosen = {key: settings.services.get(key, not entry.optional) for key, entry in stack.services.items()}
+    names = [key for key, entry in stack.services.items() if chosen[key] and _runs(entry, role, mode)]
     services = tuple(_service(name, key, stack, settings, catalog) for key in names)
     _check_order(name, services)
     ours, externals = _apart(services, settings)
@@ -185,7 +188,8 @@ def _service(stack_name: str, key: str, stack: Stack, settings: Settings, catalo
     publish = settings.ports.get(key, entry.publish)
     _check_ports(where, entry, service, publish)
     given = options(where, key, entry, service, settings)
-    return WantedService(key, entry, service, given, residents, on_demand, publish)
+    more = {name: settings.ports.get(f"{key}/{name}", number) for name, number in entry.publish_more.items()}
+    return WantedService(key, entry, service, given, residents, on_demand, publish, more)
 
 
 def _check_ports(where: str, entry: StackService, service: Service, publish: int | None) -> None:

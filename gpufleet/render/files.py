@@ -24,7 +24,13 @@ def generated(plan: Plan) -> dict[str, bytes]:
     """{path below the release: content}."""
     all_: tuple[PlannedService | External, ...] = (*plan.services, *plan.externals)
     names = {"plan": plan, "engines": [s for s in all_ if s.model or s.pulled], "peers": {s.kind: s for s in all_}}
-    return {o.path: _render(plan.catalog, o.template, {**names, "service": o.service}).encode() for o in plan.outputs}
+    options = {s.name: s.options for s in plan.services}
+    return {
+        o.path: _render(
+            plan.catalog, o.template, {**names, "service": o.service, "options": options[o.service]}
+        ).encode()
+        for o in plan.outputs
+    }
 
 
 def _render(catalog: str | None, template: str, names: dict[str, object]) -> str:

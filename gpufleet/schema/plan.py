@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from .base import Noun
 from .finding import Finding
@@ -159,6 +159,7 @@ class PlannedService(Noun):
     command: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     labels: dict[str, str] = {}
+    options: dict[str, Any] = {}
     mounts: tuple[Mount, ...] = ()
     port: int
     url: str

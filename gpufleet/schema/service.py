@@ -189,6 +189,8 @@ class StackService(Noun):
     depends_on: list[Name] = []
     roles: list[Name] = Field([], description="roles that run it; none: all")
     modes: list[Name] = Field([], description="modes in which the role dual_gpu runs it; none: all")
+    optional: bool = Field(False, description="runs only where the setting `services` says so")
+    labels: dict[str, str] = Field({}, description="beside those of its catalog entry, or in their place")
     options: dict[str, Any] = {}
 
 

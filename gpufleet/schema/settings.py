@@ -65,6 +65,9 @@ class Mirrors(Noun):
     )
 
 
+PortName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?$")]
+
+
 class Settings(Noun):
     """Every setting, with its default. Unknown keys are refused; keys that begin with ``x_`` are yours."""
 
@@ -121,6 +124,9 @@ class Settings(Noun):
     restart_engine: bool = Field(
         False, description="may restart the engine although containers of others run that would stop"
     )
+    services: dict[Name, bool] = Field(
+        {}, description="services of the stack to leave out (False), or optional ones to run (True), by service name"
+    )
     tier: Name = Field("auto", description="a tier of the stack; auto: the largest that fits the cards")
     dual_gpu_mode: Name | None = Field(
         None, description="which of the stack's modes the role dual_gpu runs; none: the first of them"
@@ -132,7 +138,9 @@ class Settings(Noun):
         {},
         description="what a stack's model name stands for here: a model of the catalog, or a whole model entry",
     )
-    ports: dict[Name, Port] = Field({}, description="host port of a published service, by service name")
+    ports: dict[PortName, Port] = Field(
+        {}, description="host port of a published service, by service name; of a further port by `service/port`"
+    )
     external: dict[Name, BaseUrl] = Field(
         {},
         examples=["http://127.0.0.1:11434"],
