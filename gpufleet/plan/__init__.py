@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Pull, Secret
 from . import amd
 from .against import against, over
@@ -9,7 +11,7 @@ from .checkup import gpu_findings
 from .driver import against as drivers
 from .driver import driverless, other_branch
 from .explain import explain
-from .external import asked, externals
+from .external import asked, externals, urls
 from .fetch import downloads, missing, pulls
 from .finding import block
 from .known import ROLES
@@ -32,8 +34,8 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     below = provision(wanted, facts, [card for p in placed.places.values() for card in p.cards])
     fetch, images = downloads(wanted), () if below.pending else pulls(wanted, placed)
     findings = _findings(wanted, facts, placed, below, (fetch, missing(images, facts.engine.images)))
-    services = () if below.pending else _services(wanted, facts, placed, findings)
-    settings = wanted.settings
+    reached, settings = urls(wanted), wanted.settings
+    services = () if below.pending else _services(wanted, facts, placed, findings, reached)
     return Plan(
         host=host,
         address=address or host,
@@ -54,7 +56,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         pulls=images,
         outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
         secrets=_secrets(wanted, services),
-        steps=tuple(step for s in wanted.services for step in steps(wanted, s, placed) if services),
+        steps=tuple(step for s in wanted.services for step in steps(wanted, s, placed, reached) if services),
         health_deadline=deadline(wanted),
         keep_releases=settings.keep_releases,
         findings=(*findings, *missing_nodes(services, facts)),
@@ -85,12 +87,12 @@ def _findings(
 
 
 def _services(
-    wanted: Wanted, facts: HostFacts, placed: Placed, findings: tuple[Finding, ...]
+    wanted: Wanted, facts: HostFacts, placed: Placed, findings: tuple[Finding, ...], reached: Mapping[str, str]
 ) -> tuple[PlannedService, ...]:
     """All of them; where the host is refused, those that have an image for their place."""
     blocked = any(f.severity == "blocks" for f in findings)
     return tuple(
-        resolve(wanted, s, placed, facts)
+        resolve(wanted, s, placed, facts, reached)
         for s in wanted.services
         if not blocked or placed.places[s.name].accelerator in s.service.image
     )

@@ -36,8 +36,8 @@ def memory(service: WantedService, wanted: Wanted, placed: Placed) -> dict[str, 
 
 def _greedy(wanted: Wanted, placed: Placed, book: Ledger) -> int:
     """Services on a card that take all they may have: they share what is nobody's."""
-    on = (s for s in wanted.services if any(c.identity == book.device for c in placed.places[s.name].cards))
-    return sum(s.service.takes_all for s in on)
+    greedy = (s.name for s in wanted.services if s.service.takes_all)
+    return sum(any(c.identity == book.device for c in placed.places[name].cards) for name in greedy)
 
 
 def _on(service: WantedService, book: Ledger, greedy: int) -> Memory:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..errors import Problem, Refused
 from ..schema import Directory, HostFacts, Mount, Output, PlannedService, PlannedStep
 from .access import access
-from .external import urls
 from .fetch import mirrored
 from .fill import fill
 from .knobs import memory
@@ -23,15 +23,18 @@ AS_DECLARED = (
 )  # fmt: skip
 
 
-def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostFacts) -> PlannedService:
-    """The service as this host will run it."""
+def resolve(
+    wanted: Wanted, service: WantedService, placed: Placed, facts: HostFacts, urls: Mapping[str, str]
+) -> PlannedService:
+    """The service as this host will run it; ``urls`` are those of all services."""
     entry, at = service.service, placed.places[service.name]
     where, first = f"services/{service.entry.service}", service.started_with
     if at.accelerator not in entry.image:
         what, fix = f"there is none for {at.accelerator}", f"it has: {', '.join(entry.image)}"
         raise Refused(Problem(f"{where}/image", what, fix))
-    told = memory(service, wanted, placed)
-    names = _names(wanted, service, placed, told) if _has_names(service) else {}
+    asks = _has_names(service)
+    told = memory(service, wanted, placed) if asks or service.on_demand else {}
+    names = _names(wanted, service, placed, told, urls) if asks else {}
     return PlannedService(
         name=service.name,
         kind=service.entry.service,
@@ -50,7 +53,7 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
         labels={k: fill(v, names, f"{where}/labels/{k}") for k, v in _labels(service).items()},
         options=dict(service.options),
         mounts=mounts(wanted, service),
-        url=urls(wanted)[service.name],
+        url=urls[service.name],
         publish=service.publish,
         publish_more={number: entry.ports[name] for name, number in service.publish_more.items()},
         depends_on=tuple(n for n in service.entry.depends_on if n not in wanted.settings.external),
@@ -59,13 +62,15 @@ def resolve(wanted: Wanted, service: WantedService, placed: Placed, facts: HostF
     )
 
 
-def steps(wanted: Wanted, service: WantedService, placed: Placed) -> tuple[PlannedStep, ...]:
+def steps(wanted: Wanted, service: WantedService, placed: Placed, urls: Mapping[str, str]) -> tuple[PlannedStep, ...]:
     """What is to be done in its container once it runs, in order; the first step for each model fetches it."""
     where, entry = f"services/{service.entry.service}/steps", service.service
-    names = _names(wanted, service, placed, memory(service, wanted, placed)) if entry.steps else {}
+    if not any(not step.each or any(w.model.pull for w in service.weights) for step in entry.steps):
+        return ()
+    names = _names(wanted, service, placed, memory(service, wanted, placed), urls)
     found, fetches = [], next((step for step in entry.steps if step.each), None)
     for step in entry.steps:
-        for model in names["models"] if step.each else [names["model"]]:
+        for model in [m for m in names["models"] if m["pull"]] if step.each else [names["model"]]:
             told, at = {**names, "model": model}, f"{where}/{step.name}"
             check, run = (fill(text, told, f"{at}/{key}") for key, text in (("check", step.check), ("run", step.run)))
             name = f"{step.name} {model['name']}" if step.each else step.name
@@ -76,8 +81,10 @@ def steps(wanted: Wanted, service: WantedService, placed: Placed) -> tuple[Plann
 
 
 def _unloads(service: WantedService, memory: dict[str, int]) -> dict[str, tuple[str, ...]]:
-    room = memory["own"] + memory["free"]
-    found = {w.name: evicted(service, w, room) for w in service.on_demand if memory["cards"]}
+    """By model on demand the residents that go for it."""
+    if not memory.get("cards"):
+        return {}
+    found = {w.name: evicted(service, w, memory["own"] + memory["free"]) for w in service.on_demand}
     return {name: gone for name, gone in found.items() if gone}
 
 
@@ -91,7 +98,9 @@ def _has_names(service: WantedService) -> bool:
     return any("{" in t for t in (*entry.command, *entry.environment.values(), *_labels(service).values()))
 
 
-def _names(wanted: Wanted, service: WantedService, placed: Placed, told: dict[str, int]) -> dict[str, Any]:
+def _names(
+    wanted: Wanted, service: WantedService, placed: Placed, told: dict[str, int], urls: Mapping[str, str]
+) -> dict[str, Any]:
     models = [{**w.model.model_dump(), "name": w.name} for w in service.weights]
     return {
         "memory": told,
@@ -107,7 +116,7 @@ def _names(wanted: Wanted, service: WantedService, placed: Placed, told: dict[st
             "publish": service.publish,
             "publish_more": dict(service.publish_more),
         },
-        "urls": urls(wanted),
+        "urls": urls,
     }
 
 

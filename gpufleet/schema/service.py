@@ -76,8 +76,8 @@ class Gate(Noun):
 class Step(Noun):
     """What is done once in the running container, by its shell: ``run``, unless ``check`` says that it is complete.
 
-    Both may use ``{{ ... }}``; with ``each: model`` they are for every model of the service, as ``{{ model }}``:
-    the first such step is what fetches it.
+    Both may use ``{{ ... }}``; with ``each: model`` they are for every model with ``pull`` of the service, as
+    ``{{ model }}``: the first such step is what fetches it.
     """
 
     name: Name
