@@ -56,8 +56,9 @@ def test_every_host_gets_a_plan_and_the_same_one_again(facts: HostFacts, role: s
 @given(facts=HOSTS)
 def test_only_usable_cards_are_planned_with(facts: HostFacts) -> None:
     cards = [g for g in facts.gpus.cards if g.usable]
-    mine = {g.identity for g in cards if g.counts == "yes" and g.vram_source == "driver" and g.vram_total_mib}
-    unified = {g.identity for g in cards if g.counts == "uma" and g.memory_kind == "unified"}
+    own = [g for g in cards if g.counts == "yes" and g.memory_kind != "unified"]
+    mine = {g.identity for g in own if g.vram_source == "driver" and g.vram_total_mib}
+    unified = {g.identity for g in cards if g.counts in ("uma", "yes") and g.memory_kind == "unified"}
     usable = mine or unified
     plan_ = planned(facts, "single_gpu")
     assert {d for s in plan_.services for d in s.devices} <= usable

@@ -43,11 +43,11 @@ def slots(facts: HostFacts) -> list[Slot]:
 def _slots(card: Gpu, facts: HostFacts) -> Iterable[Slot]:
     if not card.usable or card.vendor not in ACCELERATORS or (card.vendor == "amd" and not card.render_node):
         return
-    if card.counts == "uma" and card.memory_kind == "unified" and card.identity:
-        # What the driver lets it have of the host's memory; where it does not say, all of it.
+    if card.counts in ("uma", "yes") and card.memory_kind == "unified" and card.identity:
+        # What the driver lets it have of the host's memory; where it does not say (GB10), all of it.
         told = (card.vram_total_mib or 0) + (card.gtt_total_mib or 0) or facts.system.memory_mib
         yield Slot(card, min(told, facts.system.memory_mib), shared=True)
-    if card.counts != "yes":
+    if card.counts != "yes" or card.memory_kind == "unified":
         return
     parts = [card] if card.mig_mode != "Enabled" else [_instance(card, m) for m in card.mig_devices or ()]
     for part in parts:
