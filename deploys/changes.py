@@ -25,7 +25,8 @@ def changes(target: Target, state: HostState) -> list[Change]:
     found = [*differences(target.plan, target.release, state), *_engine(target.plan.provision, state)]
     found += [Change(kind="cdi", what=f"{path}: is not as it was written") for path in amd.altered(target.plan, state)]
     if not boot.right(target.plan, state):
-        found.append(Change(kind="boot", what=f"{boot.UNIT}: is not as it was written"))
+        how = "is not as it was written" if state.unit else "is not there"
+        found.append(Change(kind="boot", what=f"{boot.UNIT}: {how}"))
     return sorted(found, key=lambda change: _ORDER(change.kind))
 
 

@@ -1,3 +1,4 @@
 """Hosts with one GPU."""
 
-models = {"chat": "qwen2.5-7b-instruct-q4-k-m"}
+# Of the stack `starter`: a larger model.
+# models = {"chat": "qwen2.5-7b-instruct-q4-k-m"}

@@ -17,6 +17,7 @@ from .explain import explain
 # Exit codes, worst first. No state's own code is 64: the command line itself was wrong.
 CODES = {"failed": 1, "blocked": 3, "waits": 2, "changes": 2, "same": 0}
 USAGE = 64
+UNFOLDED = 2000
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -51,6 +52,16 @@ def _inventory(ctx: click.Context, argument: click.Parameter, value: str) -> str
     return value
 
 
+def _rate(ctx: click.Context, option: click.Parameter, value: str) -> float:
+    try:
+        rate = float(value)
+    except ValueError:
+        rate = 0.0
+    if not 0.001 <= rate <= 1e6:
+        raise click.BadParameter(f"'{value}' is no number of Mbit/s from 0.001 to 1000000.", ctx=ctx, param=option)
+    return rate
+
+
 @command.command()
 @click.argument("inventory", callback=_inventory)
 @click.option("--limit", multiple=True, metavar="HOST", help="Only these hosts or groups; may be repeated.")
@@ -59,8 +70,8 @@ def _inventory(ctx: click.Context, argument: click.Parameter, value: str) -> str
 @click.option("--explain", "service", metavar="SERVICE", help="Why this service is where it is, and what it needs.")
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=100,
+    callback=_rate,
+    default="100",
     show_default=True,
     metavar="MBIT/S",
     help="What downloads are reckoned with.",
@@ -73,7 +84,7 @@ def plan(
     Ends with 0 when there is nothing to do, 2 when there is, 3 when a run would refuse a host, 1 when a host could
     not be asked, 64 when the command line is wrong.
     """
-    out, err = (Console(highlight=False, markup=False, emoji=False, stderr=stderr) for stderr in (False, True))
+    out, err = _console(stderr=False), _console(stderr=True)
     try:
         with err.status("asking the hosts ...") if err.is_terminal else err:
             found = ask(inventory, limit, data)
@@ -91,9 +102,17 @@ def plan(
     return next((code for state, code in CODES.items() if any(h.state == state for h in found.hosts.values())), 0)
 
 
+def _console(stderr: bool) -> Console:
+    """As wide as its terminal; what goes into a pipe or a file is not folded."""
+    console = Console(highlight=False, markup=False, emoji=False, stderr=stderr)
+    console.width = max(console.width, 60) if console.is_terminal else UNFOLDED
+    return console
+
+
 def _known(service: str, found: Forecast) -> None:
     names = {name for h in found.hosts.values() for name in words.services(h)}
     if service not in names:
-        raise click.UsageError(
-            f"--explain: no host runs '{service}'; {choose(service, names)}", click.get_current_context()
-        )
+        tiers = sorted({h.tier for h in found.hosts.values() if h.tier})
+        in_tier = f" in tier {' or '.join(tiers)}" if tiers else ""
+        what = f"--explain: no host runs '{service}'{in_tier}; {choose(service, names)}"
+        raise click.UsageError(what, click.get_current_context())

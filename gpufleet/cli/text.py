@@ -52,7 +52,8 @@ def _title(alike: list[str], host: HostForecast) -> Text:
     words_, colour = OUTLOOK[host.state]
     count = len(host.changes)
     outlook = words_.format(f"{count} change{'s' * (count != 1)}")
-    what = f"  {host.role}, {host.stack} in {host.root}" if host.stack else ""
+    tier = f", tier {host.tier}," if host.tier else ""
+    what = f"  {host.role}, {host.stack}{tier} in {host.root}" if host.stack else ""
     many = f" ({len(alike)} hosts alike)" if len(alike) > 1 else ""
     return Text.assemble((", ".join(alike), "bold"), f"{many}{what}\n", ("  " + outlook, colour))
 
@@ -68,11 +69,12 @@ def _problems(host: HostForecast) -> Iterator[RenderableType]:
         yield Text("\n".join(host.problems))
 
 
-def _grid(columns: int, rows: Iterable[tuple[str | Text, ...]]) -> Table:
-    """Columns as wide as they need to be; the last one folds."""
+def _grid(columns: int, rows: Iterable[tuple[str | Text, ...]], folds: int | None = None) -> Table:
+    """Columns as wide as they need to be; the last one folds, or ``folds``."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for n in range(columns):
-        table.add_column(no_wrap=n < columns - 1, overflow="fold")
+        folding = n == (columns - 1 if folds is None else folds)
+        table.add_column(no_wrap=not folding, overflow="fold", ratio=1 if folding else None)
     for row in rows:
         table.add_row(*row)
     return table
@@ -109,7 +111,7 @@ def _downloads(host: HostForecast, rate: float) -> Iterator[RenderableType]:
     if len(rows) > 1 and (whole := words.total(host)):
         rows.append(("total", "", f"{words.size(whole)}, {words.minutes(whole, rate)}"))
     if rows:
-        yield _grid(3, rows)
+        yield _grid(3, rows, folds=1)
 
 
 def _changes(host: HostForecast) -> Iterator[RenderableType]:

@@ -24,6 +24,8 @@ from .wanted import Wanted, WantedService, want
 
 __all__ = ["ROLES", "Wanted", "WantedService", "asked", "explain", "kept", "plan", "want"]
 
+LLAMA_SLOTS = 256  # LLAMA_MAX_SEQ of its source
+
 
 def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan:
     """What ``host`` will run, where, and why; ``findings`` say what speaks against it.
@@ -131,4 +133,13 @@ def _context(wanted: Wanted) -> tuple[Finding, ...]:
         for s in wanted.services
         for w in s.weights
         if w.model.architecture and s.options.get("context", 0) > w.model.architecture.context
+    ) + tuple(
+        block(
+            "PLAN-CONTEXT",
+            f"options/{s.name}/parallel",
+            f"{s.options['parallel']} requests at a time are more than llama.cpp serves",
+            f"set it to {LLAMA_SLOTS} or less",
+        )
+        for s in wanted.services
+        if s.weights and s.service.slots == "share" and s.options.get("parallel", 1) > LLAMA_SLOTS
     )

@@ -50,7 +50,7 @@ def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[Cha
     yield from _changes("cdi", (f"{device}: is in no CDI specification" for device in missing_devices(below, state)))
     outside = (f"{name}: is not in the group {GROUP}" for name in missing_operators(plan, state))
     yield from _changes("operators", outside)
-    places = (f"{d.path}: is not a directory of {d.uid}:{d.gid}, {d.mode}" for d in wrong_directories(plan, state))
+    places = (f"{d.path}: {_unlike(d, state)}" for d in wrong_directories(plan, state))
     yield from _changes("directories", places)
     secrets = missing_secrets(plan, state)
     if secrets is not None:
@@ -88,6 +88,11 @@ def missing_operators(plan: Plan, state: HostState) -> tuple[str, ...]:
 def wrong_directories(plan: Plan, state: HostState) -> tuple[Directory, ...]:
     """Those that are missing, or not owned as the images need them. A link to a directory is right as it is."""
     return tuple(d for d in plan.directories if _wrong(d, state))
+
+
+def _unlike(want: Directory, state: HostState) -> str:
+    there = want.path in state.entries
+    return f"is not a directory of {want.uid}:{want.gid}, {want.mode}" if there else "is not there"
 
 
 def _wrong(want: Directory, state: HostState) -> bool:

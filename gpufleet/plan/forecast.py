@@ -16,6 +16,7 @@ def untouched(plan: Plan, facts: HostFacts) -> HostForecast:
         state="blocked",
         role=plan.role,
         stack=plan.stack,
+        tier=plan.tier,
         root=plan.root,
         cards=facts.gpus.cards,
         ledgers=plan.ledgers,

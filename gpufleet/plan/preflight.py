@@ -64,19 +64,24 @@ def _others(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
 
 
 def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
-    seen: dict[int, str] = {}
+    seen, offered = dict[int, str](), set[int | str]()
     if wanted.stack in facts.elsewhere:
         return  # it is ourselves who listen, under the other engine
     for service in wanted.services:
         for name, port in service.published.items():
-            setting = f"set ports = {{'{name}': {_next_free(port, wanted, facts)}}}"
+            free = _next_free(port, wanted, facts, offered)
+            setting = f"set ports = {{'{name}': {free}}}"
             where = f"ports/{name}"
             if port in seen:
+                offered.add(free)
                 yield block("NET-PORT", where, f"port {port} is also published by {seen[port]}", setting)
             seen[port] = service.name
             who, at = _taker(port, (wanted.stack, service.name), wanted, facts)
             if who:
-                fix = _ways(service, setting, f"http://{at}:{port}" if name == service.name else "")
+                offered.add(free)
+                fix = _ways(
+                    service, setting, f"http://{at}:{port}" if name == service.name and "sshd" not in who else ""
+                )
                 yield block("NET-PORT", where, f"port {port} is taken by {who}", fix)
 
 
@@ -98,11 +103,10 @@ def _ways(service: WantedService, setting: str, url: str) -> str:
     return f"{', '.join(ways)}, or {last}"
 
 
-def _next_free(port: int, wanted: Wanted, facts: HostFacts) -> int | str:
-    """The next port that nobody listens on or is to be given."""
-    taken = {listener.port for listener in facts.listeners} | {
-        port for s in wanted.services for port in s.published.values()
-    }
+def _next_free(port: int, wanted: Wanted, facts: HostFacts, offered: set[int | str]) -> int | str:
+    """The next port that nobody listens on, is to be given or was offered."""
+    ours = {port for s in wanted.services for port in s.published.values()}
+    taken = offered | ours | {listener.port for listener in facts.listeners}
     return next((p for p in range(port + 1, min(port + 31, 65536)) if p not in taken), "ANOTHER")
 
 

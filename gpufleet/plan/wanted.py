@@ -10,6 +10,7 @@ from typing import Any
 from ..catalog import Catalog
 from ..errors import Problem, Refused, choose
 from ..schema import Model, Service, Settings, Stack, StackService, read
+from .declared import check_models, check_order, check_ports, check_source
 from .known import AUTO, ROLES, check
 from .options import options
 
@@ -122,7 +123,7 @@ def _wanted(name: str, stack: Stack, tier: str | None, role: str, settings: Sett
     chosen = {key: settings.services.get(key, not entry.optional) for key, entry in stack.services.items()}
     names = [key for key, entry in stack.services.items() if chosen[key] and _runs(entry, role, mode)]
     services = tuple(_service(name, key, stack, settings, catalog) for key in names)
-    _check_order(name, services)
+    check_order(name, {s.name: set(s.entry.depends_on) for s in services}, settings)
     ours, externals = _apart(services, settings)
     also = tuple(sorted({r for e in stack.services.values() for r in e.roles}))
     told = stack.modes[mode].free_mib if mode else {}
@@ -138,8 +139,10 @@ def _apart(
         if s.service.gate is None:
             what = f"{s.entry.service} does not speak HTTP: its file has no gate"
             raise Refused(Problem(f"group_data/external/{s.name}", what, "leave it out"))
-    if len(there) == len(services):
+    if there and len(there) == len(services):
         raise Refused(Problem("group_data/external", "has every service of this host", "leave one out"))
+    if not services:
+        raise Refused(Problem("group_data/services", "leaves no service for this host", "leave one of them in"))
     return tuple(s for s in services if s not in there), there
 
 
@@ -179,41 +182,20 @@ def _service(stack_name: str, key: str, stack: Stack, settings: Settings, catalo
         service = catalog.service(entry.service)
     except Refused as refused:
         raise _seen_from(where, refused) from None
-    _check_models(where, entry, service)
+    check_models(where, entry, service)
     names = [entry.model] if entry.model else entry.models
     residents, on_demand = (
         tuple(Weights(n, _model(f"{where}/model", n, stack, settings, catalog)) for n in some)
         for some in (names, entry.on_demand)
     )
+    for weights in (*residents, *on_demand):
+        given_by = f"group_data/models/{weights.name}" if weights.name in settings.models else f"{where}/model"
+        check_source(given_by, entry.service, service, weights.model, ours=weights.name not in settings.models)
     publish = settings.ports.get(key, entry.publish)
-    _check_ports(where, entry, service, publish)
+    check_ports(where, entry, service, publish)
     given = options(where, key, entry, service, settings)
     more = {name: settings.ports.get(f"{key}/{name}", number) for name, number in entry.publish_more.items()}
     return WantedService(key, entry, service, given, residents, on_demand, publish, more)
-
-
-def _check_ports(where: str, entry: StackService, service: Service, publish: int | None) -> None:
-    for name in entry.publish_more:
-        if name not in service.ports:
-            what = f"{entry.service} has no port '{name}'"
-            raise Refused(
-                Problem(f"{where}/publish_more", what, choose(name, service.ports) if service.ports else "leave it out")
-            )
-    if service.host_network and publish is None:
-        what = f"{entry.service} listens on the host itself"
-        raise Refused(Problem(where, what, f"say at which port: `publish: {service.port}`"))
-
-
-def _check_models(where: str, entry: StackService, service: Service) -> None:
-    """A program takes no models, one that it is started with, or many that it loads by itself."""
-    many = bool(entry.models or entry.on_demand)
-    if service.models == "one" and (many or not entry.model):
-        fix = "add `model: NAME` with a name of the stack's models"
-        raise Refused(Problem(where, f"{entry.service} needs a model", fix))
-    if service.models == "many" and entry.model:
-        raise Refused(Problem(f"{where}/model", f"{entry.service} loads many", "write it into `models: [...]`"))
-    if service.models == "none" and (many or entry.model):
-        raise Refused(Problem(where, f"{entry.service} takes no models", "leave them out"))
 
 
 def _model(where: str, name: str, stack: Stack, settings: Settings, catalog: Catalog) -> Model:
@@ -226,21 +208,3 @@ def _model(where: str, name: str, stack: Stack, settings: Settings, catalog: Cat
         return catalog.model(chosen)
     except Refused as refused:
         raise _seen_from(f"group_data/models/{name}", refused) from None
-
-
-def _check_order(stack: str, services: tuple[WantedService, ...]) -> None:
-    """Refuse dependencies on what does not run here, and cycles."""
-    needs = {s.name: set(s.entry.depends_on) for s in services}
-    for name, others in needs.items():
-        for other in sorted(others - needs.keys()):
-            where = f"stacks/{stack}/services/{name}/depends_on"
-            fix = choose(other, needs.keys() - {name}) if len(needs) > 1 else "leave it out"
-            raise Refused(Problem(where, f"'{other}' does not run here", fix))
-    while needs:
-        ready = [n for n, others in needs.items() if not others & needs.keys()]
-        if not ready:
-            where = f"stacks/{stack}/services"
-            raise Refused(
-                Problem(where, f"{', '.join(sorted(needs))} wait for each other", "break the cycle in depends_on")
-            )
-        needs = {n: others for n, others in needs.items() if n not in ready}

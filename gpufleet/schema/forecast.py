@@ -84,6 +84,7 @@ class HostForecast(Noun):
     state: Outlook
     role: str | None = None
     stack: str | None = None
+    tier: str | None = None
     root: str | None = None
     cards: tuple[Gpu, ...] = ()
     ledgers: tuple[Ledger, ...] = ()

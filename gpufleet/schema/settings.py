@@ -131,7 +131,7 @@ class Settings(Noun):
     dual_gpu_mode: Name | None = Field(
         None, description="which of the stack's modes the role dual_gpu runs; none: the first of them"
     )
-    cards: dict[Name, str] = Field(
+    cards: dict[Name, Annotated[str, StringConstraints(min_length=1)]] = Field(
         {}, description="card of a service, by service name: its UUID, its PCI address, or its number by PCI address"
     )
     models: dict[Name, Annotated[Annotated[Name, Tag("<name>")] | Annotated[Model, Tag("<model>")], _KIND]] = Field(

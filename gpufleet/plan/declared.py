@@ -1,0 +1,70 @@
+"""What a stack says of a service, held against the service's own entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..errors import Problem, Refused, choose
+from ..schema import Model, Service, Settings, StackService
+
+
+def check_ports(where: str, entry: StackService, service: Service, publish: int | None) -> None:
+    """Refuse further ports that the program does not have, and one on the host itself that is not said."""
+    for name in entry.publish_more:
+        if name not in service.ports:
+            what = f"{entry.service} has no port '{name}'"
+            raise Refused(
+                Problem(f"{where}/publish_more", what, choose(name, service.ports) if service.ports else "leave it out")
+            )
+    if service.host_network and publish is None:
+        what = f"{entry.service} listens on the host itself"
+        raise Refused(Problem(where, what, f"say at which port: `publish: {service.port}`"))
+
+
+def check_models(where: str, entry: StackService, service: Service) -> None:
+    """A program takes no models, one that it is started with, or many that it loads by itself."""
+    many = bool(entry.models or entry.on_demand)
+    if service.models == "one" and (many or not entry.model):
+        fix = "add `model: NAME` with a name of the stack's models"
+        raise Refused(Problem(where, f"{entry.service} needs a model", fix))
+    if service.models == "many" and entry.model:
+        raise Refused(Problem(f"{where}/model", f"{entry.service} loads many", "write it into `models: [...]`"))
+    if service.models == "none" and (many or entry.model):
+        raise Refused(Problem(where, f"{entry.service} takes no models", "leave them out"))
+
+
+def check_source(where: str, name: str, service: Service, model: Model, ours: bool) -> None:
+    """Refuse a model that the program cannot come by: a file for one that pulls by name, or the other way round.
+
+    ``ours``: the stack's own choice, of which a file may be one that the program finds by itself.
+    """
+    said = " ".join([*service.command, *service.environment.values(), *(s.check + s.run for s in service.steps)])
+    if model.pull and ".pull" not in said:
+        what = f"{name} is started with a file, and {model.label} is fetched by its program"
+        raise Refused(Problem(where, what, "choose a model that has a `file`"))
+    if model.file and not ours and ".pull" in said and ".file" not in said:
+        what = f"{name} fetches its models by name, and {model.label} is a file"
+        raise Refused(Problem(where, what, "choose a model that has a `pull`"))
+
+
+def check_order(stack: str, needs: Mapping[str, set[str]], settings: Settings) -> None:
+    """Refuse dependencies on what does not run here, and cycles. ``needs``: by service what it waits for."""
+    for name, others in needs.items():
+        for other in sorted(others - needs.keys()):
+            raise Refused(_away(f"stacks/{stack}/services/{name}/depends_on", name, other, needs, settings))
+    while needs:
+        ready = [n for n, others in needs.items() if not others & needs.keys()]
+        if not ready:
+            where, those = f"stacks/{stack}/services", sorted(needs)
+            what = f"{', '.join(those)} wait for each other" if len(those) > 1 else f"{those[0]} waits for itself"
+            raise Refused(Problem(where, what, "break the cycle in depends_on"))
+        needs = {n: others for n, others in needs.items() if n not in ready}
+
+
+def _away(where: str, name: str, other: str, needs: Mapping[str, set[str]], settings: Settings) -> Problem:
+    """The line for a service that does not run here, and another that waits for it."""
+    if settings.services.get(other) is False:
+        fix = f"leave {name} out, too, or give {other} under `external` where it runs already"
+        return Problem(f"group_data/services/{other}", f"{name} waits for it", fix)
+    fix = choose(other, needs.keys() - {name}) if len(needs) > 1 else "leave it out"
+    return Problem(where, f"'{other}' does not run here", fix)
