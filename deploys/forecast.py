@@ -14,6 +14,7 @@ from pyinfra.context import host
 
 from ..errors import Refused
 from ..facts.state import State
+from ..plan.drift import in_the_way
 from ..plan.forecast import forecast as foretell
 from ..plan.forecast import untouched
 from ..schema import Forecast, HostForecast
@@ -57,4 +58,6 @@ def _looked(host: Host) -> HostForecast:
     state = host.get_fact(State, **arguments(target))
     if state is None:
         return _SILENT
+    if against := in_the_way(target.plan, state):
+        raise Refused(*against)
     return foretell(target.plan, facts, target.release, state, changes(target, state))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from pyinfra.context import host
 
-from ..plan.drift import missing_secrets, wrong_directories
+from ..plan.drift import in_the_way, missing_secrets, wrong_directories
 from ..schema import Directory, Entry, HostState
 from .observe import Commands, Target, converging
 from .script import script
@@ -17,6 +19,9 @@ def directories(target: Target, state: HostState) -> Commands:
     if not wrong:
         host.noop(f"{len(target.plan.directories)} directories")
         return
+    if against := in_the_way(target.plan, state):
+        yield "\n".join([*(f"echo {quote(str(p))} >&2" for p in against), "exit 1"])
+        return
     yield "set -e\n" + "\n".join(_mend(d, state.entries.get(d.path)) for d in wrong)
 
 
@@ -24,9 +29,6 @@ def _mend(want: Directory, have: Entry | None) -> str:
     """The command that makes ``have`` what is wanted."""
     if have is None:
         return f"install -d -m {want.mode} -o {want.uid} -g {want.gid} {want.path}"
-    if have.kind != "directory":
-        problem = f"{want.path}: is not a directory ({have.kind}); move it away, or mount what it points to"
-        return f"echo '{problem}' >&2; exit 1"
     return f"chown {want.uid}:{want.gid} {want.path} && chmod {want.mode} {want.path}"
 
 

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Protocol
 
+from ..errors import Problem
 from ..schema import (
     Change,
     Container,
@@ -88,6 +89,13 @@ def missing_operators(plan: Plan, state: HostState) -> tuple[str, ...]:
 def wrong_directories(plan: Plan, state: HostState) -> tuple[Directory, ...]:
     """Those that are missing, or not owned as the images need them. A link to a directory is right as it is."""
     return tuple(d for d in plan.directories if _wrong(d, state))
+
+
+def in_the_way(plan: Plan, state: HostState) -> tuple[Problem, ...]:
+    """What is where a directory shall be."""
+    fix = "move it away, or mount what it points to"
+    there = ((d.path, state.entries[d.path].kind) for d in plan.directories if d.path in state.entries)
+    return tuple(Problem(path, f"is not a directory ({kind})", fix) for path, kind in there if kind != "directory")
 
 
 def _unlike(want: Directory, state: HostState) -> str:

@@ -61,6 +61,11 @@ def _others(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     ):
         what, fix = f"the stack {project} is still here", f"end it with `docker compose -p {project} down`"
         yield warn("ENG-OTHER-STACK", "engine", what, fix)
+    mine = {c.directory for c in facts.engine.containers if c.project == wanted.stack and c.directory.startswith("/")}
+    for place in sorted({path.rpartition("/releases/")[0] or path.rpartition("/current")[0] for path in mine}):
+        if place and place != wanted.settings.data_root:
+            fix = f"end it, move {place} to {wanted.settings.data_root}, and run again; or set data_root back"
+            yield warn("ENG-MOVED", "data_root", f"the stack runs from {place}; its data and secrets stay there", fix)
 
 
 def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
