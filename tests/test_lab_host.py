@@ -120,7 +120,8 @@ def test_secrets_are_in_no_output_and_no_wide_file(fleet: Fleet) -> None:
         assert len(value) >= 48
         assert all(value not in run.output for run in runs)
         # What the engine gives a container for each health check is root's alone, and gone at once.
-        wide = f"grep -rlF {value} /srv /etc /tmp /var/log --exclude='runc-process*' 2>/dev/null | xargs -r stat -c '%a %n'"
+        found = f"grep -rlF {value} /srv /etc /tmp /var/log --exclude='runc-process*' 2>/dev/null"
+        wide = f"{found} | xargs -r stat -c '%a %n'"
         assert fleet.lab.run(HOST, wide).stdout.split() == ["600", ENV]
         assert value not in fleet.lab.run(HOST, "ps axww -o args").stdout
 
