@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..schema import Line, Model
 from .kv import CUDA_CONTEXT_MIB, llama_compute, llama_kv, vllm_kv
@@ -33,6 +34,7 @@ def total(lines: Lines) -> int:
     return sum(line.mib for line in lines)
 
 
+@lru_cache(maxsize=4096)  # the same for all hosts of a group
 def need(service: WantedService) -> Need:
     """What it asks on a card; of an engine that loads models by itself, residents make room for what is asked for."""
     held = tuple(line for w in service.residents for line in _lines(service, w))

@@ -78,12 +78,13 @@ def _place(
 
 def _without(service: WantedService, wanted: Wanted, have: Sequence[Slot], built: Mapping[int, Accelerator]) -> str:
     """Why a service that should have cards has none; empty: it can do without."""
-    there = ", ".join(f"{s.number}: {s.name} {s.id}" for s in have)
     if (pin := pinned(service, wanted)) is not None:
-        return f"there is no card {pin} that it has an image for; the role has {there}"
-    if service.cards > 1 and built:
-        return f"it wants {service.cards} equal cards; the role has {there}"
-    return ""
+        why = f"there is no card {pin} that it has an image for"
+    elif service.cards > 1 and built:
+        why = f"it wants {service.cards} equal cards"
+    else:
+        return ""
+    return f"{why}; the role has {', '.join(f'{s.number}: {s.name} {s.id}' for s in have)}"
 
 
 def _ledgers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ..errors import Problem, Refused
@@ -92,6 +93,7 @@ def _labels(service: WantedService) -> dict[str, str]:
     return {**service.service.labels, **service.entry.labels}
 
 
+@lru_cache(maxsize=4096)
 def _has_names(service: WantedService) -> bool:
     """Whether there is anything to fill in: most programs have nothing."""
     entry = service.service
@@ -141,6 +143,8 @@ def mounts(wanted: Wanted, service: WantedService) -> tuple[Mount, ...]:
 
 def outputs(wanted: Wanted, service: WantedService) -> tuple[Output, ...]:
     """The generated files of a service."""
+    if not service.service.files:
+        return ()
     folders = {v.target: f"{wanted.settings.data_root}/{v.source}" for v in service.service.volumes}
     return tuple(
         Output(

@@ -23,9 +23,9 @@ class Weights:
     model: Model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WantedService:
-    """A service of the stack with its catalog entry, its options and its models."""
+    """A service of the stack with its catalog entry, its options and its models; equal to itself alone."""
 
     name: str
     entry: StackService
