@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from shlex import quote
-
 from pyinfra.context import host
 
+from ..errors import Refused
 from ..plan.drift import in_the_way, missing_secrets, wrong_directories
 from ..schema import Directory, Entry, HostState
 from .observe import Commands, Target, converging
@@ -20,8 +19,7 @@ def directories(target: Target, state: HostState) -> Commands:
         host.noop(f"{len(target.plan.directories)} directories")
         return
     if against := in_the_way(target.plan, state):
-        yield "\n".join([*(f"echo {quote(str(p))} >&2" for p in against), "exit 1"])
-        return
+        raise Refused(*against)
     yield "set -e\n" + "\n".join(_mend(d, state.entries.get(d.path)) for d in wrong)
 
 

@@ -63,7 +63,7 @@ def converging(func: Callable[..., Commands]) -> Callable[..., Any]:
             for command in func(target, state, **more):
                 yield spoken(target.plan, command) if isinstance(command, str) else command
                 _SEEN.pop(host, None)  # not reached while pyinfra only looks for changes
-        except Refused as refused:  # a file that was good when the host was planned; the other hosts go on
+        except Refused as refused:  # what the host's facts did not show; the other hosts go on
             yield f"echo {quote(str(refused))} >&2; exit 1"
 
     run.__name__, run.__module__, run.__doc__ = func.__name__, func.__module__, func.__doc__
