@@ -17,7 +17,7 @@ from pyinfra.context import host
 from ..errors import Refused
 from ..facts.health import Checkup
 from ..facts.state import State
-from ..plan import Wanted, asked, kept, plan, want
+from ..plan import Wanted, plan, want
 from ..plan.checkup import checkup
 from ..plan.report import Checked, data, text
 from ..render import render
@@ -25,7 +25,7 @@ from ..schema import HostFacts, Plan, Service
 from .changes import changes
 from .gather import gathered, write
 from .observe import Target, arguments, hurry
-from .site import own_data
+from .site import own_data, questions
 
 _CHECKED: dict[str, Checked] = {}
 AWAY = Checked("?", None, problem="host: cannot be reached over SSH; look at the line about it above")
@@ -61,12 +61,7 @@ def _check(host: Host) -> Checked:
 def _asked(wanted: Wanted) -> dict[str, str]:
     programs = [_program(wanted.stack, s.name, s.service) for s in wanted.services if s.service.on_cpu]
     return {
-        "engine": wanted.settings.engine,
-        "root": wanted.settings.data_root,
-        "models": "\n".join(wanted.model_paths),
-        "operators": "\n".join(wanted.settings.operators),
-        "urls": "\n".join(asked(wanted)),
-        "kept": "\n".join(kept(wanted)),
+        **questions(wanted),
         "names": "\n".join(_names(wanted)),
         "programs": "\n".join(programs if wanted.role != "cpu" else []),
     }

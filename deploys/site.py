@@ -19,7 +19,7 @@ from pyinfra.context import host
 
 from ..errors import Refused
 from ..facts.host import Facts
-from ..plan import asked, explain, kept, plan, want
+from ..plan import Wanted, asked, explain, kept, plan, want
 from ..plan.kept import pending
 from ..render import render
 from ..schema import HostFacts
@@ -66,15 +66,7 @@ def _target(host: Host) -> Target | None:
 def aim(host: Host) -> tuple[Target, HostFacts] | None:
     """What the host is to be brought to, and the facts that say so; None: it did not answer. Raises Refused."""
     wanted = want(list(host.groups), own_data(host.data.dict()))
-    settings = wanted.settings
-    looked = {
-        "models": wanted.model_paths,
-        "operators": settings.operators,
-        "urls": asked(wanted),
-        "kept": kept(wanted),
-    }
-    lists = {name: "\n".join(lines) for name, lines in looked.items()}
-    facts = host.get_fact(Facts, root=settings.data_root, engine=settings.engine, **lists)
+    facts = host.get_fact(Facts, **questions(wanted))
     if facts is None:
         return None
     planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
@@ -82,6 +74,19 @@ def aim(host: Host) -> tuple[Target, HostFacts] | None:
     if not planned.blocked:
         pending(planned, target.release, facts.kept)  # raises for what cannot be merged, before anything is touched
     return target, facts
+
+
+def questions(wanted: Wanted) -> dict[str, str]:
+    """What the facts are asked with."""
+    settings = wanted.settings
+    lists = {
+        "models": wanted.model_paths,
+        "operators": settings.operators,
+        "urls": asked(wanted),
+        "kept": kept(wanted),
+    }
+    told = {name: "\n".join(lines) for name, lines in lists.items()}
+    return {"engine": settings.engine, "root": settings.data_root, **told}
 
 
 def unexpected(error: Exception) -> str:
