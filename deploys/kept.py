@@ -8,18 +8,17 @@ from pyinfra.api.command import FileUploadCommand
 from pyinfra.context import host
 
 from ..facts.kept import Kept
-from ..plan.kept import pending, unset
-from ..schema import HostState
+from ..plan.kept import pending
 from .observe import Commands, Target, arguments
 from .script import script
 
 
-def written(target: Target, state: HostState, functions: str) -> Commands:
-    """Set our keys where they are not as planned. ``functions``: those of the scripts that change what runs.
+def written(target: Target, services: tuple[str, ...], functions: str) -> Commands:
+    """Set our keys in the files of ``services``. ``functions``: those of the scripts that change what runs.
 
     The services end first, and the files are read again then: a program may write its own as it ends.
     """
-    plan, services = target.plan, unset(target.plan, target.release, state.kept)
+    plan = target.plan
     if not services:
         return
     yield functions + script("rest", services=" ".join(services), stack=plan.stack)

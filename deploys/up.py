@@ -22,13 +22,13 @@ def running(target: Target, state: HostState) -> Commands:
         host.noop(f"{len(target.plan.services)} services run as release {target.release.id}")
         return
     plan, shut = target.plan, list[Closed]()
-    again = (*outdated(plan, state), *unset(plan, target.release, state.kept))
+    lacking = unset(plan, target.release, state.kept)
     # Alone, a service is to Compose another one than together with what it depends on: it would be created twice.
     free = {s.name for s in plan.services if not s.depends_on}
-    changed = " ".join(name for name in dict.fromkeys(again) if name in free)
+    changed = " ".join(name for name in dict.fromkeys((*outdated(plan, state), *lacking)) if name in free)
     functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated=changed)
     yield script("pull", root=plan.root, id=target.release.id)
-    yield from written(target, state, functions)
+    yield from written(target, tuple(lacking), functions)
     yield functions + script("up")
     yield FunctionCommand(lambda state, host: shut.extend([*unseen(host, plan), *closed(host, plan)]), (), {})
     if shut:
