@@ -1,6 +1,6 @@
 # Functions shared by the scripts that change what runs.
 cd "$root"
-compose() { docker compose --env-file "$root/.env" -f "$root/current/compose.yaml" "$@"; }
+compose() { ${limit-} docker compose --env-file "$root/.env" -f "$root/current/compose.yaml" "$@"; }
 # Compose gives up at the first `unhealthy`, which on a slow machine may only be slow: the deadline decides.
 up() {
   end=$(($(date +%s) + deadline))

@@ -1,5 +1,5 @@
 # Do $run in the container of $service, unless $check says that it is done; then ask $check whether it is.
-inside() { timeout "$1" docker compose --env-file "$root/.env" -f "$root/current/compose.yaml" exec -T "$service" sh -c "$2"; }
+inside() { limit="timeout $1" && compose exec -T "$service" sh -c "$2"; }
 complete() { inside 60 "$check" </dev/null >/dev/null 2>&1; }
 complete && exit 0
 log=$(mktemp)
