@@ -19,7 +19,7 @@ from .place import Placed, place
 from .preflight import preflight
 from .preflight_engine import missing_nodes
 from .provision import provision
-from .resolve import deadline, directories, kept, outputs, resolve, steps
+from .resolve import deadline, directories, kept, outputs, resolve
 from .wanted import Wanted, WantedService, want
 
 __all__ = ["ROLES", "Wanted", "WantedService", "asked", "explain", "kept", "plan", "want"]
@@ -43,7 +43,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         address=address or host,
         role=wanted.role,
         stack=wanted.stack,
-        catalog=wanted.settings.catalog,
+        catalog=settings.catalog,
         tier=wanted.tier,
         root=settings.data_root,
         bind=str(settings.bind),
@@ -58,7 +58,6 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         pulls=images,
         outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
         secrets=_secrets(wanted, services),
-        steps=tuple(step for s in wanted.services for step in steps(wanted, s, placed, reached) if services),
         health_deadline=deadline(wanted),
         keep_releases=settings.keep_releases,
         findings=(*findings, *missing_nodes(services, facts)),
@@ -85,7 +84,7 @@ def _findings(
         fit = tuple(f for f in fit if f.id != "GPU-NONE")
     # Where no card is used, GPU-NONE tells of them all.
     ills = gpu_findings(facts.gpus, "warns") if any(p.cards for p in placed.places.values()) else ()
-    return (*driver, *fit, *_context(wanted), *preflight(wanted, facts, below, *fetch), *ills)
+    return (*driver, *fit, *_context(wanted), *_requests(wanted), *preflight(wanted, facts, below, *fetch), *ills)
 
 
 def _services(
@@ -133,7 +132,12 @@ def _context(wanted: Wanted) -> tuple[Finding, ...]:
         for s in wanted.services
         for w in s.weights
         if w.model.architecture and s.options.get("context", 0) > w.model.architecture.context
-    ) + tuple(
+    )
+
+
+def _requests(wanted: Wanted) -> tuple[Finding, ...]:
+    """What llama.cpp would end at its start for."""
+    return tuple(
         block(
             "PLAN-CONTEXT",
             f"options/{s.name}/parallel",

@@ -52,6 +52,7 @@ def resolve(
         command=tuple(fill(part, names, f"{where}/command/{i}") for i, part in enumerate(entry.command)),
         environment={k: fill(v, names, f"{where}/environment/{k}") for k, v in entry.environment.items()},
         labels={k: fill(v, names, f"{where}/labels/{k}") for k, v in _labels(service).items()},
+        steps=_steps(service, names) if entry.steps else (),
         options=dict(service.options),
         mounts=mounts(wanted, service),
         url=urls[service.name],
@@ -63,12 +64,9 @@ def resolve(
     )
 
 
-def steps(wanted: Wanted, service: WantedService, placed: Placed, urls: Mapping[str, str]) -> tuple[PlannedStep, ...]:
+def _steps(service: WantedService, names: Mapping[str, Any]) -> tuple[PlannedStep, ...]:
     """What is to be done in its container once it runs, in order; the first step for each model fetches it."""
     where, entry = f"services/{service.entry.service}/steps", service.service
-    if not any(not step.each or any(w.model.pull for w in service.weights) for step in entry.steps):
-        return ()
-    names = _names(wanted, service, placed, memory(service, wanted, placed), urls)
     found, fetches = [], next((step for step in entry.steps if step.each), None)
     for step in entry.steps:
         for model in [m for m in names["models"] if m["pull"]] if step.each else [names["model"]]:
@@ -97,7 +95,9 @@ def _labels(service: WantedService) -> dict[str, str]:
 def _has_names(service: WantedService) -> bool:
     """Whether there is anything to fill in: most programs have nothing."""
     entry = service.service
-    return any("{" in t for t in (*entry.command, *entry.environment.values(), *_labels(service).values()))
+    return bool(entry.steps) or any(
+        "{" in t for t in (*entry.command, *entry.environment.values(), *_labels(service).values())
+    )
 
 
 def _names(

@@ -73,7 +73,7 @@ def _ports(s: PlannedService) -> dict[int, int]:
 def _extra_hosts(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> list[str]:
     """The host's name for a service that names the host: others are not re-created for it."""
     said = [*s.command, *s.environment.values(), *(files[o.path].decode() for o in plan.outputs if o.service == s.name)]
-    said += [step.check + step.run for step in plan.steps if step.service == s.name]
+    said += [step.check + step.run for step in s.steps]
     return [f"{HOST}:host-gateway"] if any(HOST in text for text in said) else []
 
 

@@ -175,6 +175,7 @@ class PlannedService(Noun):
     capabilities: tuple[str, ...] = ()
     host_network: bool = False
     host_pid: bool = False
+    steps: tuple[PlannedStep, ...] = ()
 
 
 class External(Noun):
@@ -216,7 +217,6 @@ class Plan(Noun):
     pulls: tuple[Pull, ...] = ()
     outputs: tuple[Output, ...] = ()
     secrets: tuple[Secret, ...] = ()
-    steps: tuple[PlannedStep, ...] = ()
     health_deadline: int
     keep_releases: int
     findings: tuple[Finding, ...] = ()
@@ -224,6 +224,11 @@ class Plan(Noun):
     @property
     def blocked(self) -> tuple[Finding, ...]:
         return tuple(f for f in self.findings if f.severity == "blocks")
+
+    @property
+    def steps(self) -> tuple[PlannedStep, ...]:
+        """Those of all services."""
+        return tuple(step for s in self.services for step in s.steps)
 
     @property
     def env(self) -> str:
