@@ -26,6 +26,7 @@ def preflight(
         _bind(wanted, facts),
         _ports(wanted, facts),
         _others(wanted, facts),
+        _moved(wanted, facts),
         external.against(wanted, facts),
         disks.against(wanted, facts, downloads, images),
         unreadable(facts.kept),
@@ -61,6 +62,10 @@ def _others(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     ):
         what, fix = f"the stack {project} is still here", f"end it with `docker compose -p {project} down`"
         yield warn("ENG-OTHER-STACK", "engine", what, fix)
+
+
+def _moved(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+    """The stack itself, brought up below another data_root."""
     mine = {c.directory for c in facts.engine.containers if c.project == wanted.stack and c.directory.startswith("/")}
     for place in sorted({path.rpartition("/releases/")[0] or path.rpartition("/current")[0] for path in mine}):
         if place and place != wanted.settings.data_root:
@@ -74,19 +79,17 @@ def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
         return  # it is ourselves who listen, under the other engine
     for service in wanted.services:
         for name, port in service.published.items():
-            free = _next_free(port, wanted, facts, offered)
-            setting = f"set ports = {{'{name}': {free}}}"
-            where = f"ports/{name}"
-            if port in seen:
-                offered.add(free)
-                yield block("NET-PORT", where, f"port {port} is also published by {seen[port]}", setting)
+            twin, (who, at) = seen.get(port), _taker(port, (wanted.stack, service.name), wanted, facts)
             seen[port] = service.name
-            who, at = _taker(port, (wanted.stack, service.name), wanted, facts)
+            if not (twin or who):
+                continue
+            offered.add(free := _next_free(port, wanted, facts, offered))
+            where, setting = f"ports/{name}", f"set ports = {{'{name}': {free}}}"
+            if twin:
+                yield block("NET-PORT", where, f"port {port} is also published by {twin}", setting)
             if who:
-                offered.add(free)
-                fix = _ways(
-                    service, setting, f"http://{at}:{port}" if name == service.name and "sshd" not in who else ""
-                )
+                usable = name == service.name and "sshd" not in who
+                fix = _ways(service, setting, f"http://{at}:{port}" if usable else "")
                 yield block("NET-PORT", where, f"port {port} is taken by {who}", fix)
 
 
