@@ -9,7 +9,6 @@ import pytest
 
 from tests.drive import Fleet, converged, fresh
 from tests.lab import Lab
-from tests.lab.paths import RUN
 from tests.lab.stock import TOOLKIT_PACKAGES
 
 pytestmark = pytest.mark.lab
@@ -116,13 +115,12 @@ def test_another_signature_is_refused(hand: Fleet) -> None:
 
 def trust(lab: Lab, host: str, key: str) -> None:
     """Give the host the key that a vendor's place has, if it is the one that the lab tells of."""
-    told = json.loads((RUN / "mirror.json").read_text())
+    told = lab.mirror()
     fetch = f"{INSTALL} curl gpg && curl -fsS {told['url']}/{key} -o /etc/apt/keyrings/lab.asc"
     lab.run(host, f"apt-get update && mkdir -p /etc/apt/keyrings && {fetch}")
     assert f":{told['fingerprint']}:" in lab.run(host, "gpg --show-keys --with-colons /etc/apt/keyrings/lab.asc").stdout
 
 
 def add(lab: Lab, host: str, name: str, source: str) -> None:
-    url = json.loads((RUN / "mirror.json").read_text())["url"]
-    entry = f"deb [arch=amd64 signed-by=/etc/apt/keyrings/lab.asc] {url}/{source}"
+    entry = f"deb [arch=amd64 signed-by=/etc/apt/keyrings/lab.asc] {lab.mirror()['url']}/{source}"
     lab.run(host, f"echo '{entry}' >/etc/apt/sources.list.d/{name}.list && apt-get update")

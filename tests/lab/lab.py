@@ -109,7 +109,7 @@ class Lab:
         nspawn.wait(name, host.address, host.spec)
 
     def mirror(self) -> dict[str, str]:
-        """Serve the vendors' repositories to hosts that run; what run/mirror.json tells of them."""
+        """Serve the vendors' repositories to hosts that run: their URL, and the fingerprint of their key."""
         with exclusive():
             return vendors.publish()
 

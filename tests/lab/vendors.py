@@ -7,7 +7,6 @@ Real are Docker's programs, which Debian built. Everything of NVIDIA and AMD is 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from . import archive, rpm_vendors, stock
 from .packages import Debian, Package, debian
 from .paths import FILES, GATEWAY, MIRROR, RUN
-from .shell import cached, replace
+from .shell import cached
 from .wheels import COMPOSE, compose
 
 URL = f"http://{GATEWAY}:8081/mirror"
@@ -33,16 +32,14 @@ AMD_TOOLKIT = ("1.2.0", "1.3.0")
 
 
 def publish() -> dict[str, str]:
-    """Serve the mirror, and tell of it in run/mirror.json."""
+    """Serve the mirror: its URL, and the fingerprint of its key."""
     here = mirror()
     RUN.mkdir(parents=True, exist_ok=True)
     link = RUN / "mirror.new"
     link.unlink(missing_ok=True)
     link.symlink_to(here)
     link.replace(MIRROR)
-    told = {"url": URL, "fingerprint": (archive.key() / "fingerprint").read_text()}
-    replace(RUN / "mirror.json", json.dumps(told, indent=1))
-    return told
+    return {"url": URL, "fingerprint": (archive.key() / "fingerprint").read_text()}
 
 
 def mirror() -> Path:
