@@ -18,10 +18,10 @@ from gpufleet.plan.merge import merged, patched
 from gpufleet.render import render
 from gpufleet.schema import HostFacts, KeptFile, Plan
 from tests.conftest import CASES, cases, planned
+from tests.handwritten import KEYS, texts
 from tests.test_forecast import converged, foretold
 
 KEPT = sorted((CASES / "kept").iterdir())
-KEYS = ("a", "b", "c", "d")
 SCALARS = st.sampled_from([None, True, False, 0, 1, 1.5, "", "x", "off", "no: t", "# t", "two\nlines", " t ", "ü", "1"])
 OURS: st.SearchStrategy[dict[str, Any]] = st.recursive(
     st.dictionaries(st.sampled_from(KEYS), st.one_of(SCALARS, st.lists(SCALARS, max_size=3)), max_size=4),
@@ -43,53 +43,6 @@ def test_a_file_becomes_the_recorded_one_and_stays_it(folder: Path) -> None:
     after, text, ours = _merged(folder)
     assert text == after.read_text()
     assert merged(after.name, text, ours, "ours") is None
-
-
-@st.composite
-def texts(draw: st.DrawFn) -> str:
-    """YAML as people write it, each comment another one; those within a list say so."""
-    comments = iter(range(1000))
-
-    def note(word: str = "note") -> str:
-        return draw(st.sampled_from(["", f" # {word} {next(comments)}", f"   # {word} {next(comments)}"]))
-
-    def scalar() -> str:
-        return draw(st.sampled_from(["1", "true", "plain", "'it''s'", '"q # q"', "~", "off", "a: b"[:1], "2001-01-01"]))
-
-    def mapping(column: int, depth: int) -> list[str]:
-        lines: list[str] = []
-        step = draw(st.integers(1, 4))
-        for key in draw(st.lists(st.sampled_from((*KEYS, "k", '"l m"', "off")), min_size=1, max_size=4, unique=True)):
-            pad = " " * column
-            lines += draw(
-                st.sampled_from([[], [""], [f"{pad}# note {next(comments)}"], ["", f"# note {next(comments)}"]])
-            )
-            kinds = ["scalar", "scalar", "none", "literal", "folded", "list", "flow", "flowmap", "empty"]
-            match draw(st.sampled_from(kinds + ["mapping"] * 3 * (depth > 0))):
-                case "scalar":
-                    lines.append(f"{pad}{key}:{' ' * draw(st.integers(1, 3))}{scalar()}{note()}")
-                case "none":
-                    lines.append(f"{pad}{key}:{note()}")
-                case "literal":
-                    lines += [f"{pad}{key}: |", f"{pad}{' ' * step}text # no comment", f"{pad}{' ' * step}  more"]
-                case "folded":
-                    lines += [f"{pad}{key}: some", f"{pad}{' ' * step}more text{note()}"]
-                case "list":
-                    inner = pad + " " * draw(st.sampled_from([0, step]))
-                    lines.append(f"{pad}{key}:{note()}")
-                    lines += [f"{inner}- {scalar()}{note('item')}" for _ in range(draw(st.integers(1, 3)))]
-                case "flow":
-                    lines.append(f"{pad}{key}: [{scalar()},{scalar()}]{note()}")
-                case "flowmap":
-                    lines.append(f"{pad}{key}: {{ a: {scalar()}, k: [x] }}{note()}")
-                case "empty":
-                    lines.append(f"{pad}{key}: {draw(st.sampled_from(['{}', '[]']))}{note()}")
-                case _:
-                    lines += [f"{pad}{key}:{note()}", *mapping(column + step, depth - 1)]
-        return lines
-
-    end, head = draw(st.sampled_from(["\n", "\r\n"])), draw(st.sampled_from([[], ["---"], ["# head"]]))
-    return end.join([*head, *mapping(0, 2), *draw(st.sampled_from([[""], ["# tail"], ["# tail", ""]]))])
 
 
 @given(text=texts(), ours=OURS)
