@@ -1,4 +1,6 @@
-"""The lab's hosts (`make lab-up`): those with a fake card are single_gpu, or dual_gpu by name, the others cpu."""
+"""The lab's hosts (`make lab-up`): those with a fake card are single_gpu, or dual_gpu by name, the others cpu.
+
+Those of `make lab-stack` have the settings of their stack."""
 
 import json
 import os
@@ -7,6 +9,7 @@ from pathlib import Path
 
 _lab = Path(os.environ.get("GPUFLEET_LAB", "/var/lib/gpufleet-lab")) / "run"
 _hosts = json.loads((_lab / "hosts.json").read_text())
+_stacks = json.loads((_lab / "stacks.json").read_text()) if (_lab / "stacks.json").exists() else {}
 _models = json.loads((_lab / "models.json").read_text())
 _tiny = {
     "file": "lab-tiny.gguf",
@@ -20,6 +23,8 @@ _ssh = {"ssh_user": "root", "ssh_key": _hosts["ssh_key"], "ssh_known_hosts_file"
 
 
 def _role(name, host):
+    if name in _stacks:
+        return _stacks[name]["x_role"]
     if re.split("[@+]", host["profile"])[0] == "cpu":  # PROFILE[@SUITE][+ENGINE]
         return "cpu"
     return "dual_gpu" if name.startswith("dual") else "single_gpu"
@@ -27,7 +32,7 @@ def _role(name, host):
 
 def _group(role):
     hosts = {name: h for name, h in sorted(_hosts["hosts"].items()) if _role(name, h) == role}
-    return [(name, {**_ssh, **_settings, "ssh_hostname": h["address"]}) for name, h in hosts.items()]
+    return [(name, {**_ssh, **_stacks.get(name, _settings), "ssh_hostname": h["address"]}) for name, h in hosts.items()]
 
 
 cpu = _group("cpu")

