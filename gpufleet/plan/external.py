@@ -83,7 +83,7 @@ def _own(e: External, stack: str, facts: HostFacts) -> Wrong:
     name, port = _place(e)
     if not _this_host(name) and name not in facts.system.addresses:
         return None
-    mine = (c.name for c in facts.engine.containers if c.project == stack and f":{port}->" in c.ports)
+    mine = (c.name for c in facts.engine.containers if c.project == stack and c.publishes(port))
     fix = "leave it out, or give the URL of another program"
     return next(((f"{name} answers at {e.at}, which is the stack's own", fix) for name in mine), None)
 

@@ -121,7 +121,7 @@ def _next_free(port: int, wanted: Wanted, facts: HostFacts, offered: set[int | s
 def _holder(facts: HostFacts, listener: Listener, ours: tuple[str, str]) -> str | None:
     """Who listens; None when it is our own container."""
     for container in facts.engine.containers:
-        if f":{listener.port}->" in container.ports:
+        if container.publishes(listener.port):
             return None if (container.project, container.service) == ours else f"container {container.name}"
     who = listener.process or "another program"
     # A container that is just being started has its docker-proxy before the engine shows its ports.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import SecretStr
@@ -23,6 +24,11 @@ class Container(Noun):
     config_hash: str
     ports: str
     directory: str = ""
+
+    def publishes(self, port: int) -> bool:
+        """Whether this is a port of it on the host. Ports in a row are one range: ``0.0.0.0:80-81->80-81/tcp``."""
+        ranges = re.findall(r":(\d+)(?:-(\d+))?->", self.ports)
+        return any(int(first) <= port <= int(last or first) for first, last in ranges)
 
 
 class Disk(Noun):

@@ -27,7 +27,7 @@ if url := os.environ.pop("DATABASE_URL", None):
     psycopg.connect(url, connect_timeout=10).close()
 run_server()
 """
-POSTGRES = "usermod -u 999 postgres; ln -sf /usr/lib/postgresql/17/bin/* /usr/bin/"
+POSTGRES = "groupmod -g 999 postgres; usermod -u 999 postgres; ln -sf /usr/lib/postgresql/17/bin/* /usr/bin/"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from . import programs
+from . import eye, programs
 from .gguf import VERSION, write
 from .paths import CACHE, GATEWAY, MIRROR, RUN
 from .shell import cached, mounted, replace, run, until
@@ -18,12 +18,13 @@ from .wheels import caddy
 # Registries that answer under their own names. docker.io has its own way: registry-mirrors.
 NAMES = ("ghcr.io", "quay.io", "nvcr.io")
 MODELS = {"lab-tiny.gguf": "pong from lab", "lab-other.gguf": "other model here"}
+EYE = "lab-eye.gguf"
 
 
 def start() -> None:
     """Start what does not run yet."""
     tree, tls = service_tree(), certificates()
-    models = cached("models", f"{MODELS} {VERSION}", _make_models)
+    models = cached("models", f"{MODELS} {VERSION} {eye.VERSION}", _make_models)
     registry, packages = CACHE / "registry", CACHE / "packages"
     for folder in (registry, packages, RUN):
         folder.mkdir(parents=True, exist_ok=True)
@@ -136,6 +137,7 @@ def _make_certificates(folder: Path) -> None:
 def _make_models(folder: Path) -> None:
     for name, reply in MODELS.items():
         write(folder / name, reply)
+    eye.write(folder / EYE)
 
 
 def _describe(models: Path) -> None:
@@ -146,6 +148,6 @@ def _describe(models: Path) -> None:
             "bytes": (models / name).stat().st_size,
             "sha256": hashlib.sha256((models / name).read_bytes()).hexdigest(),
         }
-        for name in MODELS
+        for name in (*MODELS, EYE)
     }
     replace(RUN / "models.json", json.dumps(told, indent=1))

@@ -15,7 +15,7 @@ from .paths import RUN
 from .shell import replace
 
 CATALOG, DATA = RUN / "catalog", RUN / "stacks.json"
-SHAPE = {"layers": 2, "kv_heads": 2, "head_dim": 96, "context": 8192}
+SHAPE = {"layers": 2, "kv_heads": 2, "head_dim": 96, "context": 131072}
 
 
 def write() -> None:
@@ -24,7 +24,7 @@ def write() -> None:
     catalog = Catalog()
     for name in catalog.names("models"):
         model = catalog.model(name)
-        small = told["lab-tiny.gguf"]
+        small = told["lab-eye.gguf" if "mmproj" in name else "lab-tiny.gguf"]
         source = {"pull": model.pull, "bytes": small["bytes"]} if model.pull else {"file": model.file, **small}
         shape = {"architecture": SHAPE} if model.architecture else {}
         _put("models", name, {**source, **shape})
