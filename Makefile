@@ -7,7 +7,7 @@ LAB := $(BIN)/python -m tests.lab
 # A seed host is a real machine to the tests; without root there is none.
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test check lab-up lab-down lab-ssh lab-status bench lock
+.PHONY: help setup demo test check lab-up lab-stack lab-down lab-ssh lab-status bench lock
 
 help:  ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -36,6 +36,9 @@ bench: setup  ## speed of planning and of a run with nothing to do, as ratios
 
 lab-up: setup  ## boot hosts: make lab-up HOSTS=3
 	@$(LAB) up $$(i=1; while [ $$i -le $(HOSTS) ]; do [ $$i = 2 ] && echo lab$$i=rtx4090 || echo lab$$i=cpu; i=$$((i + 1)); done)
+
+lab-stack: setup  ## a stack of the catalog on a host of its kind: make lab-stack STACK=velesio, perhaps HOSTS="a=cpu b=rtx4090"
+	@$(LAB) stack $(STACK) $(if $(filter command line,$(origin HOSTS)),$(HOSTS))
 
 lab-down: setup  ## end everything that lab-up started
 	@$(LAB) down

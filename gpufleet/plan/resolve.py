@@ -19,7 +19,7 @@ from .wanted import Wanted, WantedService
 
 # What a container has as its catalog entry says it.
 AS_DECLARED = (
-    "user", "entrypoint", "port", "healthcheck", "gate", "shm_mib", "stop_grace_period",
+    "user", "entrypoint", "port", "tls", "healthcheck", "gate", "shm_mib", "stop_grace_period",
     "no_new_privileges", "capabilities", "host_network", "host_pid",
 )  # fmt: skip
 

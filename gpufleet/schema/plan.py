@@ -162,6 +162,7 @@ class PlannedService(Noun):
     options: dict[str, Any] = {}
     mounts: tuple[Mount, ...] = ()
     port: int
+    tls: bool = False
     url: str
     publish: int | None = None
     publish_more: dict[int, int] = {}
@@ -239,4 +240,5 @@ class Plan(Noun):
     def urls(self) -> tuple[tuple[str, str], ...]:
         """(service, URL) of what is published."""
         address = self.address if self.bind == "0.0.0.0" else self.bind
-        return tuple((s.name, f"http://{address}:{s.publish}") for s in self.services if s.publish)
+        shown = (s for s in self.services if s.publish)
+        return tuple((s.name, f"http{'s' * s.tls}://{address}:{s.publish}") for s in shown)

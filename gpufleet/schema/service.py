@@ -141,6 +141,7 @@ class Service(Noun):
     labels: dict[str, str] = {}
     user: str | None = Field(None, pattern=r"^\d+:\d+$", description="uid:gid inside the container; none: the image's")
     port: Port
+    tls: bool = Field(False, description="speaks HTTPS at its port")
     ports: dict[Name, Port] = Field({}, description="further ports, by names that a stack publishes them by")
     volumes: list[Volume] = []
     host_paths: list[HostPath] = []

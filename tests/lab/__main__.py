@@ -7,6 +7,7 @@ import os
 import sys
 import time
 
+from . import stacks
 from .lab import Lab, running
 from .nspawn import options
 from .shell import LabError
@@ -14,14 +15,17 @@ from .shell import LabError
 
 def _up(lab: Lab, words: list[str], seeded: bool) -> None:
     start = time.monotonic()
-    pairs = (w.partition("=") for w in words or ["lab1=cpu", "lab2=rtx4090"])
-    wanted = {name: profile or "cpu" for name, _, profile in pairs}
-    for name, host in lab.up(wanted, seeded).items():
+    for name, host in lab.up(_hosts(words or ["lab1=cpu", "lab2=rtx4090"]), seeded).items():
         print(f"lab: {name} {host.address} {host.profile}")
     print(
         f"lab: up in {time.monotonic() - start:.1f} s; next: .venv/bin/pyinfra inventory/lab.py deploy.py, "
         "make lab-ssh HOST=lab1, make lab-down"
     )
+
+
+def _hosts(words: list[str]) -> dict[str, str]:
+    pairs = (w.partition("=") for w in words)
+    return {name: profile or "cpu" for name, _, profile in pairs}
 
 
 def _ssh(lab: Lab, words: list[str]) -> None:
@@ -40,9 +44,11 @@ def _status(lab: Lab) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
-    parser.add_argument("command", choices=["up", "down", "ssh", "status", "wipe", "reboot", "mirror"])
+    parser.add_argument("command", choices=["up", "down", "ssh", "status", "stack", "wipe", "reboot", "mirror"])
     parser.add_argument(
-        "words", nargs=argparse.REMAINDER, help="NAME=PROFILE[@SUITE][+ENGINE] for up, NAME for the others"
+        "words",
+        nargs=argparse.REMAINDER,
+        help="up: NAME=PROFILE[@SUITE][+ENGINE]; stack: STACK, and perhaps such hosts; the others: NAME",
     )
     parser.add_argument("--no-seed", action="store_true", help="hosts pull every image themselves")
     args = parser.parse_args()
@@ -59,6 +65,8 @@ def main() -> int:
                 _ssh(lab, args.words)
             case "status":
                 _status(lab)
+            case "stack":
+                return stacks.bring_up(lab, args.words[0] if args.words else "", _hosts(args.words[1:]))
             case "mirror":
                 print("lab: {url}, signed by {fingerprint}".format(**lab.mirror()))
             case "wipe" | "reboot":

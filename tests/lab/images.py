@@ -6,7 +6,6 @@ no card that could compute; the other programs are stand-ins. Both say so in a l
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from gpufleet.catalog import Catalog
@@ -16,6 +15,8 @@ from . import registry, standins
 from .recipes import RECIPES, Recipe
 from .shell import cached, step
 from .trees import image_tree
+
+STAND_IN = "org.gpufleet.lab.stand-in"
 
 
 def wanted() -> dict[str, Recipe]:
@@ -47,12 +48,12 @@ def push() -> list[str]:
     for image, recipe in images.items():
         repository, _, tag = image.rpartition(":")
         path = repository.split("/", 1)[1]
-        mark = json.dumps([recipe.config, recipe.version, str(recipe.tree()), registry.FORMAT])
+        mark = recipe.mark + registry.FORMAT
         if registry.mark_of(path, tag) != mark:
             with step(f"image {image}"):
                 layers = [recipe.tree(), *([_layer(path, recipe)] if recipe.layer else [])]
                 real = recipe.real and not ("cuda" in tag or "rocm" in tag)
-                stand_in = {} if real else {"org.gpufleet.lab": "stand-in"}
+                stand_in = {} if real else {STAND_IN: "yes"}
                 registry.push(path, tag, layers, recipe.config, {registry.MARK: mark, **stand_in})
     return list(images)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,11 @@ class Recipe:
     layer: Callable[[Path], None] | None = None
     version: str = ""
     real: bool = True
+
+    @property
+    def mark(self) -> str:
+        """What makes the image another one."""
+        return json.dumps([self.config, self.version, str(self.tree()), self.real])
 
 
 def debian(

@@ -21,7 +21,7 @@ OWN = ("engine-id", "network", "containers", "runtimes", "tmp", "swarm")
 
 def seed() -> Path:
     """The directory with the catalog's images."""
-    recipe = "".join(f"{name}{r.version}{r.config}{r.tree()}" for name, r in wanted().items())
+    recipe = "".join(name + r.mark for name, r in wanted().items())
     return cached("seed", recipe, _make)
 
 

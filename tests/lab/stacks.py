@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from gpufleet.catalog import Catalog
 
-from .images import named
-from .paths import RUN
-from .shell import replace
+from .images import STAND_IN, named
+from .lab import Lab
+from .paths import REPOSITORY, RUN
+from .shell import LabError, replace
+from .spec import read
 
+KNOWN: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "stacks.yaml").read_text())
 CATALOG, DATA = RUN / "catalog", RUN / "stacks.json"
 SHAPE = {"layers": 2, "kv_heads": 2, "head_dim": 96, "context": 131072}
 
@@ -45,8 +51,33 @@ def settings() -> dict[str, dict[str, Any]]:
     return json.loads(DATA.read_text()) if DATA.exists() else {}
 
 
-def give(host: str, role: str, **data: Any) -> None:
+def give(host: str, profile: str, stack: str, **data: Any) -> None:
     """The settings of a host, in place of those of the stack `starter`."""
     write()
-    told = {"x_role": role, "catalog": str(CATALOG), "bind": "0.0.0.0", **data}
-    replace(DATA, json.dumps({**settings(), host: told}, indent=1))
+    card = read(profile).profile
+    role = "cpu" if card == "cpu" else "dual_gpu" if card.startswith("two-") else "single_gpu"
+    told = {"x_role": role, "catalog": str(CATALOG), "bind": "0.0.0.0", "stack": stack, **KNOWN[stack].get("data", {})}
+    replace(DATA, json.dumps({**settings(), host: {**told, **data}}, indent=1))
+
+
+def bring_up(lab: Lab, stack: str, hosts: Mapping[str, str]) -> int:
+    """Boot ``hosts`` (PROFILE by name; none: the one of stacks.yaml), converge ``stack`` and say what stands in."""
+    if stack not in KNOWN:
+        raise LabError(f"no stack '{stack}'; use one of: {', '.join(KNOWN)}")
+    hosts = hosts or {KNOWN[stack]["host"]: KNOWN[stack]["card"]}
+    lab.up(hosts)
+    for name, profile in hosts.items():
+        give(name, profile, stack)
+    limit = [word for name in hosts for word in ("--limit", name)]
+    command = [str(Path(sys.executable).parent / "pyinfra"), "-y", "inventory/lab.py", *limit, "deploy.py"]
+    done = subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, check=False)
+    for name in hosts:
+        print(f"lab: stand-ins on {name}: {', '.join(stand_ins(lab, name)) or 'none'}")
+    print(f"lab: again: {' '.join(['.venv/bin/pyinfra', *command[1:]])}; look: make lab-ssh HOST={next(iter(hosts))}")
+    return done.returncode
+
+
+def stand_ins(lab: Lab, host: str) -> list[str]:
+    """Containers whose program is not the real one."""
+    listed = f"docker ps -a --filter label={STAND_IN} --format '{{{{.Label \"com.docker.compose.service\"}}}}'"
+    return sorted(lab.run(host, listed).stdout.split())
