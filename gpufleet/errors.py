@@ -36,13 +36,17 @@ class Refused(Exception):
 
 
 def choose(word: str, allowed: Iterable[str]) -> str:
-    """The fix for a wrong word: the closest allowed one, or all of them.
+    """The fix for a wrong word: the closest allowed one, or all of them; none is allowed where there are none.
 
     >>> choose("startr", ["starter", "velesio"])
     "did you mean 'starter'?"
     >>> choose("x", ["starter", "velesio"])
     'use one of: starter, velesio'
+    >>> choose("x", [])
+    'leave it out'
     """
     names = sorted(allowed)
+    if not names:
+        return "leave it out"
     close = get_close_matches(word, names, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"use one of: {', '.join(names) or '(none)'}"
+    return f"did you mean '{close[0]}'?" if close else f"use one of: {', '.join(names)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ import pytest
 
 from gpufleet.errors import Refused
 from gpufleet.plan import want
-from gpufleet.schema import HostFacts
+from gpufleet.schema import Distro, HostFacts, Model, Noun, Service, Settings, Stack
+from gpufleet.schema.base import LIKE
 from tests.conftest import cases, planned
 
 
@@ -24,6 +27,13 @@ def test_bad_input_is_refused_in_one_line(case: dict[str, Any], tmp_path: Path) 
     lines = [str(p) for p in refused.value.problems]
     assert all("\n" not in line for line in lines)
     assert case["contains"] in "\n".join(lines) if "contains" in case else lines == case["lines"]
+
+
+@pytest.mark.parametrize("noun", [Settings, Stack, Service, Model, Distro])
+def test_what_is_wanted_is_said_in_words(noun: type[Noun]) -> None:
+    patterns = re.findall(r'"pattern": (".*?[^\\]")', json.dumps(noun.model_json_schema()))
+    assert patterns
+    assert {json.loads(p) for p in patterns} <= LIKE.keys()
 
 
 @pytest.mark.parametrize(("case"), cases("preflight").values(), ids=cases("preflight").keys())

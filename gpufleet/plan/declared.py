@@ -13,9 +13,7 @@ def check_ports(where: str, entry: StackService, service: Service, publish: int 
     for name in entry.publish_more:
         if name not in service.ports:
             what = f"{entry.service} has no port '{name}'"
-            raise Refused(
-                Problem(f"{where}/publish_more", what, choose(name, service.ports) if service.ports else "leave it out")
-            )
+            raise Refused(Problem(f"{where}/publish_more", what, choose(name, service.ports)))
     if service.host_network and publish is None:
         what = f"{entry.service} listens on the host itself"
         raise Refused(Problem(where, what, f"say at which port: `publish: {service.port}`"))

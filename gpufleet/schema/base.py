@@ -26,13 +26,29 @@ def _absolute(path: str) -> str:
     return path.rstrip("/")
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+# By pattern what to write instead: a regular expression tells nobody what is wanted.
+LIKE: dict[str, str] = {}
+
+
+def like(pattern: str, fix: str) -> StringConstraints:
+    """A constraint of text, and what its refusal says."""
+    LIKE[pattern] = fix
+    return StringConstraints(pattern=pattern)
+
+
+Name = Annotated[
+    str,
+    like(r"^[a-z0-9][a-z0-9._-]{0,62}$", "use small letters, digits, `.`, `_` and `-`, a letter or digit first"),
+]
 # Data roots go into shell scripts, compose files and unit files: keep them to characters that need no quoting anywhere.
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/._-]+$"), AfterValidator(_absolute)]
+AbsolutePath = Annotated[
+    str, like(r"^[A-Za-z0-9/._-]+$", "use letters, digits, `/`, `.`, `_` and `-`"), AfterValidator(_absolute)
+]
+Http = Annotated[str, like(r"^https?://[^\s'\"]+$", "write it like https://example.org")]
 MiB = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 Bytes = Annotated[int, Field(ge=0, lt=2**60, strict=True)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, like(r"^[0-9a-f]{64}$", "write the 64 small hex digits that `sha256sum` prints")]
 NounT = TypeVar("NounT", bound=Noun)
 
 
@@ -45,6 +61,8 @@ PLAIN = {
     "tuple_type": "write a list: `[a, b]`",
     "too_short": "give at least one",
     "string_type": "write text, in quotes where it looks like a number",
+    "bool_type": "write True or False",
+    "bool_parsing": "write True or False",
 }
 
 
@@ -60,31 +78,19 @@ def read(noun: type[NounT], data: Any, where: str) -> NounT:
 
 
 def _problem(noun: type[Noun], error: Any, where: str) -> Problem:
-    loc = tuple(part for part in error["loc"] if not str(part).startswith("<"))  # tags of a union are not the user's
+    # Tags of a union, and that it is a key, are not the user's.
+    loc = tuple(part for part in error["loc"] if not str(part).startswith(("<", "[key]")))
     path = "/".join([where, *map(str, loc)])
     if error["type"] == "extra_forbidden":
         known = _fields_at(noun, loc[:-1])
         return Problem(path, f"unknown key '{error['loc'][-1]}'", choose(str(error["loc"][-1]), known))
     if error["type"] == "missing":
         return Problem(path, "is missing", "add it")
-    example = _example(noun, loc) if error["type"] == "string_pattern_mismatch" else None
-    message = PLAIN.get(error["type"]) or error["msg"].removeprefix("Value error, ")
-    message = f"write it like {example}" if example else message
+    wanted = LIKE.get(error.get("ctx", {}).get("pattern")) or PLAIN.get(error["type"])
+    message = wanted or error["msg"].removeprefix("Value error, ")
     shown = repr(error["input"])
     what = f"{shown[:60]} is not accepted" if len(shown) < 200 else "is not accepted"
     return Problem(path, what, message[:1].lower() + message[1:])
-
-
-def _example(noun: type[Noun], loc: tuple[Any, ...]) -> str | None:
-    """A value that the field at ``loc`` would take, where it has one to show."""
-    here = noun
-    for part in loc:
-        field = here.model_fields.get(str(part))
-        if field and field.examples:
-            return str(field.examples[0])
-        inner = [t for t in _types(field.annotation) if isinstance(t, type) and issubclass(t, Noun)] if field else []
-        here = inner[0] if inner else here
-    return None
 
 
 def _fields_at(noun: type[Noun], loc: tuple[Any, ...]) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from .base import Noun
+from .base import Noun, like
 
-Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
+Fingerprint = Annotated[str, like(r"^[0-9A-F]{40}$", "write it like C95B321B61E88C1809C4F759DDCAE044F796ECB0")]
 Vendor = Literal["docker", "toolkit", "driver", "amd_toolkit", "amd_driver"]
 PackageManager = Literal["apt", "dnf", "zypper"]
 EngineName = Literal["docker", "podman"]
@@ -109,7 +109,7 @@ class Distro(Noun):
 class DriverFamily(Noun):
     """Cards from the PCI device id ``first`` on (four hex digits), and the kernel modules that drive them."""
 
-    first: str = Field(pattern=r"^[0-9a-f]{4}$")
+    first: Annotated[str, like(r"^[0-9a-f]{4}$", "write it like 1e81")]
     name: str
     flavours: list[Literal["open", "proprietary"]]
     branch: int | None = None

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from .base import Bytes, Noun, Sha256
+from .base import Bytes, Http, Noun, Sha256, like
+
+FileName = Annotated[
+    str, like(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "write the name alone, of letters, digits, `.`, `_` and `-`")
+]
 
 
 class Shape(Noun):
@@ -52,14 +56,14 @@ class Architecture(Noun):
 class Model(Noun):
     """One file of weights, of a Hugging Face commit or a URL; or what its program fetches by itself, by a name."""
 
-    file: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
-    repo: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
-    revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")] | None = None
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$")] | None = None
-    pull: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./:-]*$")] | None = Field(
+    file: FileName | None = None
+    repo: Annotated[str, like(r"^[\w.-]+/[\w.-]+$", "write it like Qwen/Qwen2.5-1.5B-Instruct-GGUF")] | None = None
+    revision: Annotated[str, like(r"^[0-9a-f]{40}$", "write the 40 small hex digits of a commit")] | None = None
+    url: Http | None = None
+    pull: Annotated[str, like(r"^[A-Za-z0-9][\w./:-]*$", "write it like llama3.2:3b")] | None = Field(
         default=None, description="the name by which a step of the service fetches it, such as Ollama's llama3.2:3b"
     )
-    bytes: Bytes
+    bytes: Annotated[Bytes, Field(ge=1)]
     sha256: Sha256 | None = None
     architecture: Architecture | None = None
     licence: str = ""

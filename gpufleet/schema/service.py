@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from .base import Bytes, MiB, Name, Noun, Port
+from .base import Bytes, MiB, Name, Noun, Port, like
 
 Accelerator = Literal["cuda", "rocm", "cpu"]
 # A tag is part of the name: `latest` or none would make two runs of the same release differ.
@@ -19,27 +19,35 @@ def _pinned(image: str) -> str:
     return image
 
 
-Image = Annotated[str, StringConstraints(pattern=_REFERENCE), AfterValidator(_pinned)]
-GfxTarget = Annotated[str, StringConstraints(pattern=r"^gfx[0-9a-f]{3,4}$")]
-SecretName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+Image = Annotated[
+    str,
+    like(_REFERENCE, "write registry, name and tag: docker.io/library/redis:8.2.1"),
+    AfterValidator(_pinned),
+]
+GfxTarget = Annotated[str, like(r"^gfx[0-9a-f]{3,4}$", "write it like gfx1100")]
+SecretName = Annotated[str, like(r"^[A-Z][A-Z0-9_]*$", "write it like LITELLM_MASTER_KEY")]
+Absolute = Annotated[str, like(r"^/", "begin it with `/`")]
+OneLine = like(r"^[^\t\n]+$", "write it in one line, without tabs")
 
 
 class Volume(Noun):
     """A directory below data_root, mounted into the container. ``uid``/``gid`` are the image's."""
 
-    source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9/_-]*$")]
-    target: str = Field(pattern=r"^/")
+    source: Annotated[
+        str, like(r"^[a-z0-9][a-z0-9/_-]*$", "write a path below data_root, of small letters, digits, `/`, `_` and `-`")
+    ]
+    target: Absolute
     read_only: bool = False
     uid: int = Field(0, ge=0)
     gid: int = Field(0, ge=0)
-    mode: Annotated[str, StringConstraints(pattern=r"^0[0-7]{3}$")] = "0755"
+    mode: Annotated[str, like(r"^0[0-7]{3}$", "write four octal digits in quotes: '0755'")] = "0755"
 
 
 class HostPath(Noun):
     """A path of the host itself, such as /proc, mounted into the container."""
 
-    source: Annotated[str, StringConstraints(pattern=r"^/[\w./-]*$")]
-    target: str = Field(pattern=r"^/")
+    source: Annotated[str, like(r"^/[\w./-]*$", "write an absolute path of letters, digits, `/`, `.`, `_` and `-`")]
+    target: Absolute
     read_only: bool = True
     slave: bool = Field(False, description="what the host mounts below it later is seen, too")
 
@@ -48,7 +56,7 @@ class File(Noun):
     """A generated file: ``template`` rendered, mounted read-only at ``target``."""
 
     template: str
-    target: str = Field(pattern=r"^/")
+    target: Absolute
     keep: bool = Field(
         False,
         description="its user and the program write it, too: it lies in the volume that is mounted at its folder, and "
@@ -69,7 +77,7 @@ class Healthcheck(Noun):
 class Gate(Noun):
     """What the published port must answer before a release counts as good."""
 
-    path: str = Field(pattern=r"^/")
+    path: Absolute
     status: int = Field(200, ge=100, le=599)
 
 
@@ -94,8 +102,8 @@ class OnCpu(Noun):
     ``resident``: it holds its model as long as it runs, so one of its processes must be on a card.
     """
 
-    says: str = Field(min_length=1, pattern=r"^[^\t\n]*$")
-    command: str | None = Field(None, pattern=r"^[^\t\n]+$")
+    says: Annotated[str, OneLine]
+    command: Annotated[str, OneLine] | None = None
     resident: bool = False
 
 
@@ -103,7 +111,7 @@ class Secret(Noun):
     """A value made once on the host and kept: ``prefix`` and ``bytes`` random bytes in hex."""
 
     name: SecretName
-    prefix: str = Field("", pattern=r"^[A-Za-z0-9-]*$")
+    prefix: Annotated[str, like(r"^[A-Za-z0-9-]*$", "use letters, digits and `-`")] = ""
     bytes: int = Field(24, ge=12, le=64)
 
 
@@ -120,7 +128,9 @@ class Service(Noun):
     )
     gpu: Literal["none", "preferred", "required"] = "none"
     gfx: list[GfxTarget] = Field([], description="compute targets compiled into the rocm image; none: not known")
-    cuda: str | None = Field(None, pattern=r"^[0-9]+\.[0-9]+$", description="CUDA version of the cuda image")
+    cuda: Annotated[str, like(r"^[0-9]+\.[0-9]+$", "write it in quotes, like '12.8'")] | None = Field(
+        None, description="CUDA version of the cuda image"
+    )
     models: Literal["none", "one", "many"] = Field(
         "none", description="one: it is started with it; many: it loads them by itself, and unloads some for others"
     )
@@ -139,7 +149,9 @@ class Service(Noun):
     command: list[str] = []
     environment: dict[str, str] = {}
     labels: dict[str, str] = {}
-    user: str | None = Field(None, pattern=r"^\d+:\d+$", description="uid:gid inside the container; none: the image's")
+    user: Annotated[str, like(r"^\d+:\d+$", "write it in quotes, like '1000:1000'")] | None = Field(
+        None, description="uid:gid inside the container; none: the image's"
+    )
     port: Port
     tls: bool = Field(False, description="speaks HTTPS at its port")
     ports: dict[Name, Port] = Field({}, description="further ports, by names that a stack publishes them by")
@@ -156,7 +168,7 @@ class Service(Noun):
     shm_mib: MiB = 0
     stop_grace_period: int = Field(10, ge=0, description="seconds between SIGTERM and SIGKILL")
     no_new_privileges: bool = True
-    capabilities: list[Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z_]+$")]] = Field(
+    capabilities: list[Annotated[str, like(r"^[A-Z][A-Z_]+$", "write it like SYS_ADMIN")]] = Field(
         [], description="Linux capabilities beside the engine's own, such as SYS_ADMIN"
     )
     host_network: bool = Field(False, description="listens on the host itself, at `{{ bind }}:{{ service.publish }}`")

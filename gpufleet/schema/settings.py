@@ -6,18 +6,15 @@ from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
+from pydantic import AfterValidator, Discriminator, Field, StrictBool, StringConstraints, Tag
 
-from .base import AbsolutePath, MiB, Name, Noun, Port
+from .base import AbsolutePath, Http, MiB, Name, Noun, Port, like
 from .distro import EngineName, Fingerprint, Vendor
 from .model import Model
 from .provision import Reboot
 
 # Tells the two apart before they are read: a wrong model entry must not also be called a wrong name.
 _KIND = Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>")
-
-
-_TIMES = r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$"
 
 
 def _url(text: str) -> str:
@@ -41,8 +38,16 @@ def _window(text: str) -> str:
     return text
 
 
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s'\"]+$"), AfterValidator(_url)]
-BaseUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s$`\\'\"]+$"), AfterValidator(_base_url)]
+Url = Annotated[Http, AfterValidator(_url)]
+BaseUrl = Annotated[
+    str, like(r"^https?://[^\s$`\\'\"]+$", "write it like http://127.0.0.1:11434"), AfterValidator(_base_url)
+]
+Times = Annotated[
+    str,
+    like(r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", "write it like 22:00-05:00"),
+    AfterValidator(_window),
+]
+Registry = Annotated[str, like(r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$", "write it like registry.lan:5000")]
 
 
 class Mirrors(Noun):
@@ -54,18 +59,16 @@ class Mirrors(Noun):
     )
     keys: dict[Vendor, Fingerprint] = Field(
         {},
-        examples=["C95B321B61E88C1809C4F759DDCAE044F796ECB0"],
         description="fingerprint of the key that signs a repository on your mirror, where it is not the vendor's",
     )
-    registry: str | None = Field(
-        None,
-        pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$",
-        examples=["registry.lan:5000"],
-        description="registry for images: this, then their own name with its registry",
+    registry: Registry | None = Field(
+        None, description="registry for images: this, then their own name with its registry"
     )
 
 
-PortName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?$")]
+PortName = Annotated[
+    str, like(r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?$", "write it like 'litellm', or 'traefik/https'")
+]
 
 
 class Settings(Noun):
@@ -97,42 +100,36 @@ class Settings(Noun):
     reboot: Reboot = Field(
         "never", description="may reboot the host, once a run and after all packages, where a driver needs it"
     )
-    reboot_window: Annotated[str, StringConstraints(pattern=_TIMES), AfterValidator(_window)] | None = Field(
-        None,
-        examples=["22:00-05:00"],
-        description="hours in which a reboot may begin, by the host's own clock: 22:00-05:00",
+    reboot_window: Times | None = Field(
+        None, description="hours in which a reboot may begin, by the host's own clock: 22:00-05:00"
     )
     install_toolkit: bool = Field(
         True, description="install the vendor's container toolkit where containers cannot reach a planned card"
     )
-    toolkit_version: str = Field(
+    toolkit_version: Annotated[str, like(r"^[0-9][0-9.]*-[0-9]+$", "write it like 1.20.0-1")] = Field(
         "1.20.0-1",
-        pattern=r"^[0-9][0-9.]*-[0-9]+$",
-        examples=["1.20.0-1"],
         description="exact version of NVIDIA's, held; what others installed is brought to it only where you set it",
     )
     amd_access: Literal["nodes", "cdi"] = Field(
         "nodes",
         description="how containers get AMD's cards: their device nodes, or CDI devices of AMD's container toolkit",
     )
-    amd_toolkit_version: str = Field(
-        "1.3.0",
-        pattern=r"^[0-9]+(\.[0-9]+)*$",
-        examples=["1.3.0"],
-        description="exact version of AMD's container toolkit, held",
+    amd_toolkit_version: Annotated[str, like(r"^[0-9]+(\.[0-9]+)*$", "write it like 1.3.0")] = Field(
+        "1.3.0", description="exact version of AMD's container toolkit, held"
     )
     restart_engine: bool = Field(
         False, description="may restart the engine although containers of others run that would stop"
     )
-    services: dict[Name, bool] = Field(
+    services: dict[Name, StrictBool] = Field(
         {}, description="services of the stack to leave out (False), or optional ones to run (True), by service name"
     )
     tier: Name = Field("auto", description="a tier of the stack; auto: the largest that fits the cards")
     dual_gpu_mode: Name | None = Field(
         None, description="which of the stack's modes the role dual_gpu runs; none: the first of them"
     )
-    cards: dict[Name, Annotated[str, StringConstraints(min_length=1)]] = Field(
-        {}, description="card of a service, by service name: its UUID, its PCI address, or its number by PCI address"
+    cards: dict[Name, Annotated[str, StringConstraints(min_length=1), Field(coerce_numbers_to_str=True)]] = Field(
+        {},
+        description="card of a service, by service name: its UUID, its PCI address, or its number, from 0 by PCI address",
     )
     models: dict[Name, Annotated[Annotated[Name, Tag("<name>")] | Annotated[Model, Tag("<model>")], _KIND]] = Field(
         {},
@@ -143,7 +140,6 @@ class Settings(Noun):
     )
     external: dict[Name, BaseUrl] = Field(
         {},
-        examples=["http://127.0.0.1:11434"],
         description="services of the stack that run already, by service name: the URL at which the host reaches each",
     )
     options: dict[Name, dict[str, Any]] = Field({}, description="options of a service, by service name")
