@@ -129,7 +129,7 @@ class Settings(Noun):
     )
     cards: dict[Name, Annotated[str, StringConstraints(min_length=1), Field(coerce_numbers_to_str=True)]] = Field(
         {},
-        description="card of a service, by service name: its UUID, its PCI address, or its number, from 0 by PCI address",
+        description="card of a service, by service name: UUID, PCI address, or number, from 0 by PCI address",
     )
     models: dict[Name, Annotated[Annotated[Name, Tag("<name>")] | Annotated[Model, Tag("<model>")], _KIND]] = Field(
         {},
