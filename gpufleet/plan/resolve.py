@@ -13,7 +13,7 @@ from .fetch import mirrored
 from .fill import fill
 from .knobs import memory
 from .ledger import MIB, mib
-from .need import evicted
+from .need import evicted, need
 from .place import Place, Placed
 from .wanted import Wanted, WantedService
 
@@ -123,9 +123,10 @@ def _names(
 
 
 def _memory_mib(service: WantedService, at: Place) -> int:
-    """The container's limit of host RAM. Twice the model: mapped weights and a reload must not run into the limit."""
+    """The container's limit of host RAM: what it asks of it, and the largest model once more, mapped or reloaded."""
     model = max((mib(w.model.bytes) for w in service.weights), default=0)
-    return service.service.memory_mib + (2 * model if at.accelerator == "cpu" else model)
+    asked = need(service, 1)
+    return service.service.memory_mib + model + (asked.mib + asked.turn_mib if at.accelerator == "cpu" else 0)
 
 
 def mounts(wanted: Wanted, service: WantedService) -> tuple[Mount, ...]:
