@@ -66,6 +66,11 @@ def test_a_stack_goes_where_it_should(case: dict[str, Any]) -> None:
     said = [str(f) for f in found.findings if f.severity != "blocks"]
     assert any(case["warns"] in line for line in said) if "warns" in case else not said
     assert found.tier == case.get("tier")
+    reasons = {s.name: s.reason for s in found.services}
+    assert {name: reasons[name] for name in case.get("reasons", {})} == case.get("reasons", {})
+    assert found.left_out == case.get("left_out", found.left_out)
+    asked = [line.what for book in found.ledgers for line in book.lines]
+    assert case.get("line") in [None, *asked]
     if "blocks" in case:
         assert any(case["blocks"] in str(f) for f in found.blocked), [str(f) for f in found.blocked]
         return
@@ -73,6 +78,11 @@ def test_a_stack_goes_where_it_should(case: dict[str, Any]) -> None:
     for name, cards in case.get("places", {}).items():
         assert {s.name: s.devices for s in found.services}[name] == tuple(identity(c) for c in cards)
     assert not case.get("places") or {s.name for s in found.services} == case["places"].keys()
+    for s in found.services:
+        lines = (
+            line.mib for book in found.ledgers if book.device == "ram" for line in book.lines if line.service == s.name
+        )
+        assert s.memory_mib >= sum(lines)
     used = {book.device: book.used_mib for book in found.ledgers}
     assert {k: used[k if k == "ram" else identity(k)] for k in case.get("used", {})} == case.get("used", {})
     told = {s.name: " ".join([*s.command, *(f"{k}={v}" for k, v in s.environment.items())]) for s in found.services}

@@ -112,7 +112,5 @@ def _console(stderr: bool) -> Console:
 def _known(service: str, found: Forecast) -> None:
     names = {name for h in found.hosts.values() for name in words.services(h)}
     if service not in names:
-        tiers = sorted({h.tier for h in found.hosts.values() if h.tier})
-        in_tier = f" in tier {' or '.join(tiers)}" if tiers else ""
-        what = f"--explain: no host runs '{service}'{in_tier}; {choose(service, names)}"
+        what = f"--explain: no host's stack has '{service}'; {choose(service, names)}"
         raise click.UsageError(what, click.get_current_context())

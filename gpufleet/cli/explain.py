@@ -18,6 +18,8 @@ def explain(found: Forecast, service: str) -> Text:
             told.setdefault(tuple(_lines(host, placed)), []).append(name)
         for external in (e for e in host.externals if e.name == service):
             told.setdefault(tuple(_external(host, external)), []).append(name)
+        if why := host.left_out.get(service):
+            told.setdefault((f"does not run here: {why}",), []).append(name)
     blocks = ("\n  ".join([f"{', '.join(hosts)}: {service}", *lines]) for lines, hosts in told.items())
     return Text("\n".join(blocks))
 

@@ -84,7 +84,7 @@ def _memories(host: HostForecast) -> Iterator[RenderableType]:
     called, rows = words.names(host), []
     for book in host.ledgers:
         name = f"{called[book.device]} {book.name}" if book.device != "ram" else "RAM"
-        over = f", OVER by {words.gib(-book.free_mib)}" if book.free_mib < 0 else ""
+        over = f", OVER by {words.gib(book.over_mib)}" if book.over_mib else ""
         asked = f"{words.gib(book.used_mib)} of {words.gib(book.capacity_mib)} GiB{over}"
         rows.append((words.bar(book), asked, name))
     rows += [("not usable", "", c.name or c.pci_id or c.vendor) for c in host.cards if not c.usable]

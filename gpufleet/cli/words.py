@@ -57,10 +57,11 @@ def bar(book: Ledger) -> str:
     >>> bar(Ledger(device="ram", name="host memory", capacity_mib=2400, reserve_mib=100))
     '[...................-]'
     """
-    if book.free_mib < 0 or not book.capacity_mib:
+    if book.over_mib or not book.capacity_mib:
         return f"[{'!' * WIDTH}]"
     parts = (book.used_mib, book.reserve_mib)
     used, kept = (max(round(part * WIDTH / book.capacity_mib), part > 0) for part in parts)
+    kept = min(kept, WIDTH)
     used = min(used, WIDTH - kept)
     return f"[{'#' * used}{'.' * (WIDTH - used - kept)}{'-' * kept}]"
 
@@ -72,8 +73,8 @@ def names(host: HostForecast) -> dict[str, str]:
 
 
 def services(host: HostForecast) -> tuple[str, ...]:
-    """Names of the services, the external ones too."""
-    return (*(s.name for s in host.services), *(e.name for e in host.externals))
+    """Names of the services, the external ones and those that are left out too."""
+    return (*(s.name for s in host.services), *(e.name for e in host.externals), *host.left_out)
 
 
 def place(service: PlacedService, host: HostForecast) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Pull, Secret
 from . import amd
-from .against import against, over
+from .against import against
 from .checkup import gpu_findings
 from .driver import against as drivers
 from .driver import driverless, other_branch
@@ -15,11 +15,12 @@ from .external import asked, externals, urls
 from .fetch import downloads, missing, pulls
 from .finding import block
 from .known import ROLES
-from .place import Placed, place
+from .place import Placed
 from .preflight import preflight
 from .preflight_engine import missing_nodes
 from .provision import provision
 from .resolve import deadline, directories, kept, outputs, resolve
+from .tiers import LATER, fitting, unknown
 from .wanted import Wanted, WantedService, want
 
 __all__ = ["ROLES", "Wanted", "WantedService", "asked", "explain", "kept", "plan", "want"]
@@ -32,8 +33,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
 
     ``address`` is where others reach it, its name if empty.
     """
-    wanted, placed = _fitting(wanted, facts)
-    below = provision(wanted, facts, [card for p in placed.places.values() for card in p.cards])
+    wanted, placed, below, larger = _fitted(wanted, facts)
     fetch, images = downloads(wanted), () if below.pending else pulls(wanted, placed)
     findings = _findings(wanted, facts, placed, below, (fetch, missing(images, facts.engine.images)))
     reached, settings = urls(wanted), wanted.settings
@@ -60,8 +60,27 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         secrets=_secrets(wanted, services),
         health_deadline=deadline(wanted),
         keep_releases=settings.keep_releases,
-        findings=(*findings, *missing_nodes(services, facts)),
+        left_out=_left_out(wanted, placed, below, services),
+        findings=(*larger, *findings, *missing_nodes(services, facts)),
     )
+
+
+def _fitted(wanted: Wanted, facts: HostFacts) -> tuple[Wanted, Placed, Provision, tuple[Finding, ...]]:
+    """What fits, where, what must be below it, and why no larger tier; of cards to come nobody can say what fits."""
+    found, placed, larger = fitting(wanted, facts)
+    below = provision(found, facts, [card for p in placed.places.values() for card in p.cards])
+    return (unknown(wanted), placed, below, ()) if below.pending else (found, placed, below, larger)
+
+
+def _left_out(wanted: Wanted, placed: Placed, below: Provision, services: tuple[PlannedService, ...]) -> dict[str, str]:
+    """By service of the stack that is not planned why not."""
+    missing = [s.name for s in wanted.services if s.name not in {p.name for p in services}]
+    if below.pending:
+        return {**wanted.left_out, **dict.fromkeys(missing, LATER)}
+    return {
+        **wanted.left_out,
+        **{name: f"it has no image for the CPU, and {placed.places[name].reason}" for name in missing},
+    }
 
 
 def _findings(
@@ -97,16 +116,6 @@ def _services(
         for s in wanted.services
         if not blocked or placed.places[s.name].accelerator in s.service.image
     )
-
-
-def _fitting(wanted: Wanted, facts: HostFacts) -> tuple[Wanted, Placed]:
-    """The first of what is wanted that fits; where nothing does, the last: the smallest."""
-    placed = place(wanted, facts)
-    for smaller in wanted.smaller:
-        if not any(over(placed.ledgers)):
-            break
-        wanted, placed = smaller, place(smaller, facts)
-    return wanted, placed
 
 
 def _secrets(wanted: Wanted, services: tuple[PlannedService, ...]) -> tuple[Secret, ...]:

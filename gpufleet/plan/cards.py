@@ -68,7 +68,7 @@ def of_role(wanted: Wanted, have: Sequence[Slot]) -> list[Slot]:
         return []
     if wanted.role != "single_gpu":
         return list(have)
-    if named := [s for s in have if any(_is(s, text) for text in wanted.settings.cards.values())]:
+    if named := [s for s in have if any(is_named(s, text) for text in wanted.settings.cards.values())]:
         return named
     fitting = [s for s in have if any(accelerator(s.card, w.service) for w in wanted.services)] or have
     best = max(fitting, key=lambda s: s.mib)
@@ -80,7 +80,7 @@ def _same(a: Slot, b: Slot) -> bool:
     return a.card.minor is not None and a.card.minor == b.card.minor
 
 
-def _is(slot: Slot, text: str) -> bool:
+def is_named(slot: Slot, text: str) -> bool:
     """Whether that is its UUID, PCI address or number."""
     return text.lower() in (slot.id.lower(), slot.card.pci_address, str(slot.number))
 
@@ -91,7 +91,7 @@ def choices(
     """The accelerator by card, and groups of as many equal cards as the service wants, the best linked first."""
     built = {i: a for i, s in enumerate(have) if (a := accelerator(s.card, service.service))}
     pin = pinned(service, wanted)
-    may = [i for i in built if pin is None or _is(have[i], pin)]
+    may = [i for i in built if pin is None or is_named(have[i], pin)]
     if service.cards == 1:
         return built, tuple((i,) for i in may)
     near = {frozenset(link.cards): link.kind for link in links}

@@ -8,7 +8,8 @@ from time import time
 from ..catalog import findings
 from ..schema import Finding, Gpus, Health, HostFacts, Plan
 
-COMING = ("ENG-INSTALL", "ENG-START", "GPU-DRIVER-INSTALL")  # what a run would do, which is nothing wrong
+# What a run would do, and why not more: nothing wrong.
+COMING = ("ENG-INSTALL", "ENG-START", "GPU-DRIVER-INSTALL", "PLAN-TIER")
 CLOCK_TOLERANCE = 120  # seconds; tokens and certificates begin to fail at a few minutes
 
 

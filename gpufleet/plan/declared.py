@@ -19,6 +19,13 @@ def check_ports(where: str, entry: StackService, service: Service, publish: int 
         raise Refused(Problem(where, what, f"say at which port: `publish: {service.port}`"))
 
 
+def check_card(where: str, key: str, entry: StackService, service: Service, settings: Settings) -> None:
+    """Refuse the card of a program that uses none."""
+    for said, by in ((key in settings.cards, f"group_data/cards/{key}"), (entry.card is not None, f"{where}/card")):
+        if said and service.gpu == "none":
+            raise Refused(Problem(by, f"{entry.service} uses no card", "leave it out"))
+
+
 def check_models(where: str, entry: StackService, service: Service) -> None:
     """A program takes no models, one that it is started with, or many that it loads by itself."""
     many = bool(entry.models or entry.on_demand)
@@ -45,11 +52,17 @@ def check_source(where: str, name: str, service: Service, model: Model, ours: bo
         raise Refused(Problem(where, what, "choose a model that has a `pull`"))
 
 
-def check_order(stack: str, needs: Mapping[str, set[str]], settings: Settings) -> None:
-    """Refuse dependencies on what does not run here, and cycles. ``needs``: by service what it waits for."""
+def check_order(stack: str, needs: Mapping[str, set[str]], away: Mapping[str, str], settings: Settings) -> None:
+    """Refuse dependencies on what does not run here, and cycles.
+
+    ``needs``: by service what it waits for; ``away``: by service of the stack that does not run here why not.
+    """
     for name, others in needs.items():
         for other in sorted(others - needs.keys()):
-            raise Refused(_away(f"stacks/{stack}/services/{name}/depends_on", name, other, needs, settings))
+            where = f"stacks/{stack}/services/{name}/depends_on"
+            if other not in away:
+                raise Refused(Problem(where, f"'{other}' does not run here", choose(other, needs.keys() - {name})))
+            raise Refused(_away(where, name, other, away[other], settings))
     while needs:
         ready = [n for n, others in needs.items() if not others & needs.keys()]
         if not ready:
@@ -59,10 +72,9 @@ def check_order(stack: str, needs: Mapping[str, set[str]], settings: Settings) -
         needs = {n: others for n, others in needs.items() if n not in ready}
 
 
-def _away(where: str, name: str, other: str, needs: Mapping[str, set[str]], settings: Settings) -> Problem:
+def _away(where: str, name: str, other: str, why: str, settings: Settings) -> Problem:
     """The line for a service that does not run here, and another that waits for it."""
     if settings.services.get(other) is False:
         fix = f"leave {name} out, too, or give {other} under `external` where it runs already"
         return Problem(f"group_data/services/{other}", f"{name} waits for it", fix)
-    fix = choose(other, needs.keys() - {name}) if len(needs) > 1 else "leave it out"
-    return Problem(where, f"'{other}' does not run here", fix)
+    return Problem(where, f"{other} does not run here: {why}", f"leave {name} out, too")

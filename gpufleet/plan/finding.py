@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..schema import Finding
+
+
+def either(ways: Sequence[str]) -> str:
+    """Ways out of which one will do.
+
+    >>> either(["stop it", "use it"]), either(["stop it"])
+    ('stop it, or use it', 'stop it')
+    """
+    *most, last = ways
+    return f"{', '.join(most)}, or {last}" if most else last
 
 
 def block(id_: str, where: str, what: str, fix: str) -> Finding:

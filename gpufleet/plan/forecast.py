@@ -22,6 +22,7 @@ def untouched(plan: Plan, facts: HostFacts) -> HostForecast:
         ledgers=plan.ledgers,
         services=tuple(_services(plan)),
         externals=plan.externals,
+        left_out=plan.left_out,
         findings=plan.findings,
     )
 

@@ -65,8 +65,9 @@ def _choices(stack: Stack, settings: Settings, role: str) -> Iterator[Problem]:
     """A tier and a mode that the stack does not have."""
     tier, mode = settings.tier, settings.dual_gpu_mode
     if tier != AUTO and tier not in stack.tiers:
-        fix = choose(tier, [AUTO, *stack.tiers]) if stack.tiers else "leave it out"
+        fix = choose(tier, [AUTO, *stack.tiers] if stack.tiers else [])
         yield Problem("group_data/tier", f"the stack {settings.stack} has no tier '{tier}'", fix)
-    if mode is not None and role == "dual_gpu" and mode not in stack.modes:
-        fix = choose(mode, stack.modes) if stack.modes else "leave it out"
-        yield Problem("group_data/dual_gpu_mode", f"the stack {settings.stack} has no mode '{mode}'", fix)
+    # Said for all hosts it is no mistake on those of another role whose stack has no modes.
+    if mode is not None and mode not in stack.modes and (stack.modes or role == "dual_gpu"):
+        what = f"the stack {settings.stack} has no mode '{mode}'"
+        yield Problem("group_data/dual_gpu_mode", what, choose(mode, stack.modes))

@@ -63,6 +63,15 @@ def llama_kv(
     return streams * cells * token_bytes(a, kinds)
 
 
+def llama_tokens(tokens: int, slots: int) -> int:
+    """Tokens that its slots have room for together.
+
+    >>> llama_tokens(8192, 3)
+    8448
+    """
+    return slots * _cells(tokens, slots)
+
+
 def ollama_kv(
     architecture: Architecture, context: int, *, parallel: int = 1, kinds: tuple[str, str] = F16, batch: int = 512
 ) -> int:
@@ -80,7 +89,12 @@ def vllm_kv(architecture: Architecture, tokens: int, *, kind: str = "bf16", card
     ones when it says how many fit.
     """
     share = architecture.model_copy(update={"kv_heads": max(1, architecture.kv_heads // cards)})
-    return _padded(tokens, PAGE) * share.layers * token_bytes(share, (kind, kind))
+    return vllm_tokens(tokens) * share.layers * token_bytes(share, (kind, kind))
+
+
+def vllm_tokens(tokens: int) -> int:
+    """Tokens that the blocks of its pool have room for."""
+    return _padded(tokens, PAGE)
 
 
 def llama_compute(

@@ -24,13 +24,26 @@ def what(lines: Sequence[Line]) -> str:
     return f"{lines[0].service}: {' + '.join(weights) or lines[0].what}" if lines else "nothing"
 
 
+def rows(ledger: Ledger) -> list[tuple[str, str, int]]:
+    """What is asked: by whom, in words, MiB; of turns the largest."""
+    found = [(line.service, f"{line.service} {line.what}", line.mib) for line in ledger.lines]
+    largest = ((max(t.each, key=lambda e: sum(x.mib for x in e)), t) for t in ledger.turns)
+    return found + [(what(lines), f"turns of {t.name}", t.mib) for lines, t in largest]
+
+
+def asked(ledger: Ledger) -> str:
+    """One line for a memory of which more is asked than there is."""
+    room = f"{ledger.capacity_mib - ledger.reserve_mib} MiB on {ledger.name}"
+    return f"{max(rows(ledger), key=lambda r: r[2])[0]} does not fit: {ledger.used_mib} MiB asked of {room}"
+
+
 def text(ledger: Ledger) -> list[str]:
     """The ledger for people, a line each."""
-    rows = [(f"{line.service}: {line.what}", line.mib) for line in ledger.lines]
+    told = [(f"{line.service}: {line.what}", line.mib) for line in ledger.lines]
     for turns in ledger.turns:
-        rows.append((f"one at a time, {turns.name}:", turns.mib))
-        rows += [(f"  {what(lines)}", sum(line.mib for line in lines)) for lines in turns.each]
-    rows.append(("reserve", ledger.reserve_mib))
-    rows.append(("free" if ledger.free_mib >= 0 else "OVER", ledger.free_mib))
+        told.append((f"one at a time, {turns.name}:", turns.mib))
+        told += [(f"  {what(lines)}", sum(line.mib for line in lines)) for lines in turns.each]
+    told.append(("reserve", ledger.reserve_mib))
+    told.append(("OVER" if ledger.over_mib else "free", ledger.free_mib))
     head = f"{ledger.name} ({ledger.device}), {ledger.capacity_mib} MiB"
-    return [head, *(f"  {what:<60} {amount:>8} MiB" for what, amount in rows)]
+    return [head, *(f"  {what:<60} {amount:>8} MiB" for what, amount in told)]

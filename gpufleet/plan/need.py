@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..schema import Line, Model
-from .kv import CUDA_CONTEXT_MIB, llama_compute, llama_kv, vllm_kv
+from .kv import CUDA_CONTEXT_MIB, llama_compute, llama_kv, llama_tokens, vllm_kv, vllm_tokens
 from .ledger import mib
 from .wanted import WantedService, Weights
 
@@ -35,10 +35,13 @@ def total(lines: Lines) -> int:
 
 
 @lru_cache(maxsize=4096)  # the same for all hosts of a group
-def need(service: WantedService) -> Need:
-    """What it asks on a card; of an engine that loads models by itself, residents make room for what is asked for."""
-    held = tuple(line for w in service.residents for line in _lines(service, w))
-    asked = tuple(_lines(service, w) for w in service.on_demand)
+def need(service: WantedService, cards: int) -> Need:
+    """What it asks on each of ``cards``, or of the host's memory as if that were one.
+
+    Of an engine that loads models by itself, residents make room for what is asked for.
+    """
+    held = tuple(line for w in service.residents for line in _lines(service, w, cards))
+    asked = tuple(_lines(service, w, cards) for w in service.on_demand)
     if not service.weights:
         overhead = service.service.overhead_mib
         held = (Line(service=service.name, what="program", mib=overhead),) if overhead else ()
@@ -48,19 +51,19 @@ def need(service: WantedService) -> Need:
     return Need(held, asked, group or service.name)
 
 
-def _lines(service: WantedService, weights: Weights) -> Lines:
+def _lines(service: WantedService, weights: Weights, cards: int) -> Lines:
     """Weights, KV cache and what computing takes of one model, on each of its cards."""
     model, name = weights.model, service.name
-    held = -(-mib(model.bytes) // service.cards)
+    held = -(-mib(model.bytes) // cards)
     return (
-        Line(service=name, what=f"weights {model.label}{_part(service)}", mib=held),
-        *_kv_cache(service, model),
+        Line(service=name, what=f"weights {model.label}{_part(cards)}", mib=held),
+        *_kv_cache(service, model, cards),
         Line(service=name, what="compute buffers and context", mib=_compute_mib(service, model)),
     )
 
 
-def _part(service: WantedService) -> str:
-    return f", 1/{service.cards}" if service.cards > 1 else ""
+def _part(cards: int) -> str:
+    return f", 1/{cards}" if cards > 1 else ""
 
 
 def _tokens(service: WantedService) -> tuple[int, int]:
@@ -69,20 +72,22 @@ def _tokens(service: WantedService) -> tuple[int, int]:
     return context * slots if service.service.slots == "each" else context, slots
 
 
-def _kv_cache(service: WantedService, model: Model) -> Lines:
+def _kv_cache(service: WantedService, model: Model, cards: int) -> Lines:
     """None where a program has no context."""
-    (tokens, slots), cards = _tokens(service), service.cards
+    tokens, slots = _tokens(service)
     if not tokens:
         return ()
+    guess, counted = "", tokens
     if model.architecture is None:
         guess = " (estimate: the model's architecture is not declared)"
         size = model.bytes // 4 // cards
     elif service.service.slots == "pool":
-        guess, size = "", vllm_kv(model.architecture, tokens, cards=cards)
+        counted, size = vllm_tokens(tokens), vllm_kv(model.architecture, tokens, cards=cards)
     else:
         # Layers, not heads, are dealt out to cards.
-        guess, size = "", llama_kv(model.architecture, tokens, slots=slots) // cards
-    return (Line(service=service.name, what=f"KV cache {tokens} tokens{_part(service)}{guess}", mib=mib(size)),)
+        counted, size = llama_tokens(tokens, slots), llama_kv(model.architecture, tokens, slots=slots) // cards
+    padded = f", padded to {counted}" if counted > tokens else ""
+    return (Line(service=service.name, what=f"KV cache {tokens} tokens{padded}{_part(cards)}{guess}", mib=mib(size)),)
 
 
 def _compute_mib(service: WantedService, model: Model) -> int:
@@ -96,9 +101,9 @@ def _compute_mib(service: WantedService, model: Model) -> int:
 
 def evicted(service: WantedService, asked: Weights, room_mib: int) -> tuple[str, ...]:
     """The residents that an engine unloads for ``asked``: in their order, those that do not fit beside it."""
-    left, gone = room_mib - total(_lines(service, asked)), []
+    left, gone = room_mib - total(_lines(service, asked, service.cards)), []
     for w in service.residents:
-        cost = total(_lines(service, w))
+        cost = total(_lines(service, w, service.cards))
         if cost <= left:
             left -= cost
         else:

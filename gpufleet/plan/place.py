@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from ..schema import Accelerator, Gpu, HostFacts, Ledger, Line, Turns
 from .assign import Ask, assign
-from .cards import Slot, choices, of_role, pinned, slots
+from .cards import Slot, choices, is_named, of_role, pinned, slots
 from .need import Need, need
 from .wanted import Wanted, WantedService
 
 Cards = tuple[int, ...]
+Without = tuple[str, str]  # why a service has no card, and what mends it
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Placed:
-    """All places; ``ledgers`` of the cards, then the host's memory; ``unplaced``: why, by service.
+    """All places; ``ledgers`` of the cards, then the host's memory; ``unplaced``: by service why, and what mends it.
 
     ``slots``: all of the host, whatever the role uses.
     """
 
     places: Mapping[str, Place]
     ledgers: tuple[Ledger, ...]
-    unplaced: Mapping[str, str]
+    unplaced: Mapping[str, Without]
     slots: Sequence[Slot]
 
 
@@ -40,7 +41,7 @@ def place(wanted: Wanted, facts: HostFacts) -> Placed:
     """The places of all services on this host."""
     there = slots(facts)
     have = of_role(wanted, there)
-    needs = {s.name: need(s) for s in wanted.services}
+    needs = {s.name: need(s, s.cards) for s in wanted.services}
     built: dict[str, dict[int, Accelerator]] = {}
     asks: dict[str, Ask] = {}
     for service in wanted.services:
@@ -53,19 +54,17 @@ def place(wanted: Wanted, facts: HostFacts) -> Placed:
     given = dict(zip(asks, assign(list(asks.values()), room), strict=True))
     places, unplaced = {}, {}
     for service in wanted.services:
-        cards = given.get(service.name, ())
-        places[service.name] = _place(service, wanted, [have[i] for i in cards], built.get(service.name, {}), cards)
-        if have and not cards and (why := _without(service, wanted, have, built.get(service.name, {}))):
-            unplaced[service.name] = why
+        cards, may = given.get(service.name, ()), built.get(service.name, {})
+        if have and not cards and (told := _without(service, wanted, [have[i] for i in may], there)):
+            unplaced[service.name] = told
+        if cards:
+            places[service.name] = _place(service, wanted, [have[i] for i in cards], may[cards[0]])
+        else:
+            places[service.name] = Place("cpu", (), _off_cards(service, wanted, have, unplaced.get(service.name)))
     return Placed(places, _ledgers(wanted, facts, have, needs, given), unplaced, there)
 
 
-def _place(
-    service: WantedService, wanted: Wanted, mine: Sequence[Slot], built: Mapping[int, Accelerator], cards: Sequence[int]
-) -> Place:
-    if not mine:
-        why = "the role is cpu" if wanted.role == "cpu" else "no usable card has an image"
-        return Place("cpu", (), "needs no GPU" if service.service.gpu == "none" else why)
+def _place(service: WantedService, wanted: Wanted, mine: Sequence[Slot], built: Accelerator) -> Place:
     names = " and ".join(s.name for s in mine)
     if service.name in wanted.settings.cards:
         why = f"cards/{service.name} says so"
@@ -73,18 +72,36 @@ def _place(
         why = "the stack says so"
     else:
         why = f"chosen by memory: {names}"
-    return Place(built[cards[0]], tuple(s.card for s in mine), why)
+    return Place(built, tuple(s.card for s in mine), why)
 
 
-def _without(service: WantedService, wanted: Wanted, have: Sequence[Slot], built: Mapping[int, Accelerator]) -> str:
-    """Why a service that should have cards has none; empty: it can do without."""
-    if (pin := pinned(service, wanted)) is not None:
-        why = f"there is no card {pin} that it has an image for"
-    elif service.cards > 1 and built:
-        why = f"it wants {service.cards} equal cards"
-    else:
-        return ""
-    return f"{why}; the role has {', '.join(f'{s.number}: {s.name} {s.id}' for s in have)}"
+def _off_cards(service: WantedService, wanted: Wanted, have: Sequence[Slot], unplaced: Without | None) -> str:
+    """Why a service is on the CPU."""
+    if service.service.gpu == "none":
+        return "needs no GPU"
+    if wanted.role == "cpu":
+        return "the role is cpu"
+    if have:
+        return unplaced[0] if unplaced else "no usable card has an image"
+    pin = pinned(service, wanted)
+    return "the host has no usable card" + (f", so no card {pin}" if pin is not None else "")
+
+
+def _without(service: WantedService, wanted: Wanted, may: Sequence[Slot], there: Sequence[Slot]) -> Without | None:
+    """Why a service that should have cards has none, and what mends it; None: it can do without.
+
+    ``may``: cards of the role that it has an image for; ``there``: those of the host.
+    """
+    pin, named = pinned(service, wanted), f"set cards = {{'{service.name}': ONE OF THEM}}"
+    lower = f"lower options/{service.name}/tensor_parallel"
+    if pin is None:
+        alone = ", and single_gpu uses one" if wanted.role == "single_gpu" else ""
+        return (f"it wants {service.cards} equal cards{alone}", lower) if service.cards > 1 and may else None
+    if not any(is_named(s, pin) for s in there):
+        return f"there is no usable card {pin}", named
+    if any(is_named(s, pin) for s in may):
+        return f"it wants {service.cards} equal cards, and card {pin} is one", lower
+    return f"it has no image for card {pin}", named
 
 
 def _ledgers(
@@ -93,10 +110,14 @@ def _ledgers(
     settings = wanted.settings
     books = [_ledger(s.id, s.name, s.mib, settings.reserve_vram_mib, _on(needs, given, i)) for i, s in enumerate(have)]
     shared = {i for i, s in enumerate(have) if s.shared}
-    mine = {n: need for n, need in needs.items() if not given.get(n) or shared & {*given[n]}}
+    mine = [
+        needs[s.name] if s.name in given else need(s, 1)  # on the CPU nothing is dealt out to several
+        for s in wanted.services
+        if s.name not in given or shared & {*given[s.name]}
+    ]
     programs = [Line(service=s.name, what="program", mib=s.service.memory_mib) for s in wanted.services]
     memory = facts.system.memory_mib
-    ram = _ledger("ram", "host memory", memory, settings.reserve_ram_mib, [*mine.values()], programs)
+    ram = _ledger("ram", "host memory", memory, settings.reserve_ram_mib, mine, programs)
     return (*books, ram)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..schema import Download, Finding, HostFacts, Listener, Provision, Pull
 from . import amd, disks, external
-from .finding import block, warn
+from .finding import block, either, warn
 from .kept import unreadable
 from .preflight_engine import engine, way
 from .wanted import Wanted, WantedService
@@ -107,8 +107,7 @@ def _taker(port: int, ours: tuple[str, str], wanted: Wanted, facts: HostFacts) -
 def _ways(service: WantedService, setting: str, url: str) -> str:
     """What can be done about a taken port; what listens can be the service itself, if that speaks HTTP there."""
     use = [f"use it: external = {{'{service.name}': '{url}'}}"] if url and service.service.gate else []
-    *ways, last = ["stop it", setting, *use]
-    return f"{', '.join(ways)}, or {last}"
+    return either(["stop it", setting, *use])
 
 
 def _next_free(port: int, wanted: Wanted, facts: HostFacts, offered: set[int | str]) -> int | str:

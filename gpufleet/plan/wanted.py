@@ -10,7 +10,8 @@ from typing import Any
 from ..catalog import Catalog
 from ..errors import Problem, Refused, choose
 from ..schema import Model, Service, Settings, Stack, StackService, read
-from .declared import check_models, check_order, check_ports, check_source
+from .chosen import elsewhere, unwanted
+from .declared import check_card, check_models, check_order, check_ports, check_source
 from .known import AUTO, ROLES, check
 from .options import options
 
@@ -67,6 +68,7 @@ class Wanted:
     """All a plan needs beside the facts. ``smaller``: what to run instead where this does not fit, the next first.
 
     ``externals``: services of the stack that run already, as the setting ``external`` says.
+    ``below``: the next smaller tier. ``left_out``: by service of the stack that does not run here why not.
     ``free_mib``: by number of a card what its mode should find free; ``roles``: those that some services are only for.
     """
 
@@ -76,7 +78,9 @@ class Wanted:
     services: tuple[WantedService, ...]
     externals: tuple[WantedService, ...] = ()
     tier: str | None = None
+    below: str | None = None
     smaller: tuple[Wanted, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     mode: str | None = None
     free_mib: Mapping[int, int] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
@@ -118,16 +122,28 @@ def _tiers(stack: Stack, settings: Settings) -> list[str | None]:
 
 
 def _wanted(name: str, stack: Stack, tier: str | None, role: str, settings: Settings, catalog: Catalog) -> Wanted:
+    below = dict(zip([*stack.tiers][1:], stack.tiers, strict=False)).get(tier or "")
     stack = _at(stack, tier)
     mode = (settings.dual_gpu_mode or next(iter(stack.modes), None)) if role == "dual_gpu" else None
-    chosen = {key: settings.services.get(key, not entry.optional) for key, entry in stack.services.items()}
-    names = [key for key, entry in stack.services.items() if chosen[key] and _runs(entry, role, mode)]
-    services = tuple(_service(name, key, stack, settings, catalog) for key in names)
-    check_order(name, {s.name: set(s.entry.depends_on) for s in services}, settings)
+    off = unwanted(stack, tier, settings)
+    away = {**elsewhere(stack, role, mode), **off}
+    services = tuple(_service(name, key, stack, settings, catalog) for key in stack.services if key not in away)
+    needs = {s.name: set(s.entry.depends_on) if s.name not in settings.external else set[str]() for s in services}
+    check_order(name, needs, away, settings)
     ours, externals = _apart(services, settings)
-    also = tuple(sorted({r for e in stack.services.values() for r in e.roles}))
-    told = stack.modes[mode].free_mib if mode else {}
-    return Wanted(role, name, settings, ours, externals, tier, mode=mode, free_mib=told, roles=also)
+    return Wanted(
+        role=role,
+        stack=name,
+        settings=settings,
+        services=ours,
+        externals=externals,
+        tier=tier,
+        below=below,
+        left_out=away,
+        mode=mode,
+        free_mib=stack.modes[mode].free_mib if mode else {},
+        roles=tuple(sorted({r for key, entry in stack.services.items() if key not in off for r in entry.roles})),
+    )
 
 
 def _apart(
@@ -147,14 +163,13 @@ def _apart(
 
 
 def _at(stack: Stack, tier: str | None) -> Stack:
-    """The stack as a tier has it."""
+    """The stack with a tier's models and options."""
     if tier is None:
         return stack
     told = stack.tiers[tier]
     services = {
         key: entry.model_copy(update={"options": {**entry.options, **told.options.get(key, {})}})
         for key, entry in stack.services.items()
-        if key not in told.without
     }
     return stack.model_copy(update={"services": services, "models": {**stack.models, **told.models}})
 
@@ -165,11 +180,6 @@ def _role(groups: list[str]) -> str:
         return roles[0]
     found = f"is in the groups {' and '.join(roles)}" if roles else "is in no role group"
     raise Refused(Problem("inventory", f"the host {found}", f"put it in exactly one of: {', '.join(ROLES)}"))
-
-
-def _runs(entry: StackService, role: str, mode: str | None) -> bool:
-    in_mode = role != "dual_gpu" or not entry.modes or mode in entry.modes
-    return in_mode and (not entry.roles or role in entry.roles)
 
 
 def _seen_from(where: str, refused: Refused) -> Refused:
@@ -183,6 +193,7 @@ def _service(stack_name: str, key: str, stack: Stack, settings: Settings, catalo
     except Refused as refused:
         raise _seen_from(where, refused) from None
     check_models(where, entry, service)
+    check_card(where, key, entry, service, settings)
     names = [entry.model] if entry.model else entry.models
     residents, on_demand = (
         tuple(Weights(n, _model(f"{where}/model", n, stack, settings, catalog)) for n in some)

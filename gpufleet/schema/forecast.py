@@ -79,6 +79,7 @@ class HostForecast(Noun):
     ``state``: ``same`` (nothing to do), ``changes``, ``waits`` (the rest is planned after a reboot), ``blocked``
     (a run would refuse it and touch nothing), ``failed`` (it did not answer). ``release``: the one that would run;
     ``current``: the one that does. ``downloads`` and ``images``: the models and images that it has not yet.
+    ``left_out``: by service of the stack that would not run here why not.
     """
 
     state: Outlook
@@ -90,6 +91,7 @@ class HostForecast(Noun):
     ledgers: tuple[Ledger, ...] = ()
     services: tuple[PlacedService, ...] = ()
     externals: tuple[External, ...] = ()
+    left_out: dict[str, str] = {}
     release: str | None = None
     current: str | None = None
     changes: tuple[Change, ...] = ()

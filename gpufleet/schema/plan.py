@@ -48,6 +48,11 @@ class Ledger(Noun):
         """What is left beside the reserve; negative: over-committed."""
         return self.capacity_mib - self.reserve_mib - self.used_mib
 
+    @property
+    def over_mib(self) -> int:
+        """What is asked beyond that; none of a memory that nobody asks for."""
+        return max(0, -self.free_mib) if self.lines or self.turns else 0
+
 
 class Mount(Noun):
     """A bind mount; ``source`` is absolute on the host."""
@@ -197,7 +202,10 @@ class External(Noun):
 
 
 class Plan(Noun):
-    """What ``plan()`` says of one host; ``address`` is where others reach it, ``catalog`` the user's own folder."""
+    """What ``plan()`` says of one host; ``address`` is where others reach it, ``catalog`` the user's own folder.
+
+    ``left_out``: by service of the stack that would not run here why not.
+    """
 
     host: str
     address: str
@@ -220,6 +228,7 @@ class Plan(Noun):
     secrets: tuple[Secret, ...] = ()
     health_deadline: int
     keep_releases: int
+    left_out: dict[str, str] = {}
     findings: tuple[Finding, ...] = ()
 
     @property

@@ -1,0 +1,46 @@
+"""Which services of a stack a host does not run, and why: what its user says, its tier, its role and its mode."""
+
+from __future__ import annotations
+
+from ..schema import Settings, Stack, StackService
+
+
+def unwanted(stack: Stack, tier: str | None, settings: Settings) -> dict[str, str]:
+    """Why not, by service. What the user says of one goes before the tier, and before what the stack says."""
+    asked = _asked(stack, settings)
+    found = {key: "" if key in asked else _unwanted(key, stack, tier) for key in stack.services}
+    found |= {key: "`services` leaves it out" for key, said in settings.services.items() if not said}
+    return {key: why for key, why in found.items() if why}
+
+
+def elsewhere(stack: Stack, role: str, mode: str | None) -> dict[str, str]:
+    """Why not, by service: those of other roles and modes."""
+    found = {key: _elsewhere(entry, role, mode) for key, entry in stack.services.items()}
+    return {key: why for key, why in found.items() if why}
+
+
+def _asked(stack: Stack, settings: Settings) -> set[str]:
+    """The services that the user asks for, and what they wait for; one that runs already waits for nothing."""
+    found, more = {*settings.external}, [key for key, said in settings.services.items() if said]
+    while more:
+        if (key := more.pop()) not in found:
+            found.add(key)
+            more += [name for name in stack.services[key].depends_on if name in stack.services]
+    return found
+
+
+def _unwanted(key: str, stack: Stack, tier: str | None) -> str:
+    run_it = f"services = {{'{key}': True}} runs it"
+    if tier and key in stack.tiers[tier].without:
+        having = [name for name, told in stack.tiers.items() if key not in told.without]
+        others = f", unlike {' and '.join(having)}" if having else ""
+        return f"the tier {tier} leaves it out{others}; {run_it} all the same"
+    return f"it is optional; {run_it}" if stack.services[key].optional else ""
+
+
+def _elsewhere(entry: StackService, role: str, mode: str | None) -> str:
+    if entry.roles and role not in entry.roles:
+        return f"the role {role} leaves it out, unlike {' and '.join(entry.roles)}"
+    if role == "dual_gpu" and entry.modes and mode not in entry.modes:
+        return f"the mode {mode} leaves it out, unlike {' and '.join(entry.modes)}"
+    return ""
