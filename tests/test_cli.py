@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +17,7 @@ from gpufleet.cli import text
 from gpufleet.cli.ask import completed
 from gpufleet.cli.explain import explain
 from gpufleet.schema import Forecast, HostFacts, HostForecast, read
-from tests.conftest import CASES, cases, planned
+from tests.conftest import CASES, ROOT, cases, planned
 from tests.test_forecast import changed, converged, foretold, fresh
 
 FLEET, PAGE, REASONS = (CASES / "forecast" / name for name in ("fleet.json", "page.txt", "llama.txt"))
@@ -94,10 +98,40 @@ def test_the_worst_host_is_the_exit_code(states: list[Any], code: int, monkeypat
 
 
 @pytest.mark.parametrize(("case"), cases("usage").values(), ids=cases("usage").keys())
-def test_a_wrong_command_line_is_one_line_and_64(case: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_command_line_is_one_line_and_64(
+    case: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    (tmp_path / "group_data").mkdir()
+    for name, content in case.get("files", {}).items():
+        (tmp_path / name).write_text(content)
     assert cli.main(case["args"]) == 64
     told = capsys.readouterr()
-    assert (told.out, told.err.splitlines()) == ("", [case["line"]])
+    assert (told.out, told.err.replace(f"{tmp_path}/", "").splitlines()) == ("", [case["line"]])
+
+
+PRINTS = """
+import sys
+from pathlib import Path
+from gpufleet import cli
+from gpufleet.schema import Forecast
+cli.ask = lambda *_: Forecast.model_validate_json(Path(sys.argv[1]).read_text())
+sys.exit(cli.main(["plan", "@local", *sys.argv[2:]]))
+"""
+
+
+@pytest.mark.parametrize("option", [[], ["--json"], ["--explain", "llama"]])
+def test_a_full_disk_is_one_line_and_a_closed_pipe_none(option: list[str]) -> None:
+    command = [sys.executable, "-c", PRINTS, str(FLEET), *option]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "gpufleet: the output: No space left on device\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_what_pyinfra_said_of_a_host_is_kept() -> None:

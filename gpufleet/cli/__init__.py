@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +25,9 @@ UNFOLDED = 2000
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command; the exit code."""
     try:
-        return command.main(args, prog_name="gpufleet", standalone_mode=False) or 0
+        code: int = command.main(args, prog_name="gpufleet", standalone_mode=False) or 0
+        sys.stdout.flush()
+        return code
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
     except click.UsageError as error:
@@ -31,7 +35,17 @@ def main(args: Sequence[str] | None = None) -> int:
         click.echo(f"{where}: {' '.join(error.format_message().split())} See {where} --help", err=True)
     except click.Abort:
         return CODES["failed"]
+    except OSError as error:
+        return _unwritten(error)
     return USAGE
+
+
+def _unwritten(error: OSError) -> int:
+    """The end of what has no room; who closed a pipe has read enough, and is told nothing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is written at the end of Python
+    if not isinstance(error, BrokenPipeError):
+        click.echo(f"gpufleet: {error.filename or 'the output'}: {error.strerror}", err=True)
+    return CODES["failed"]
 
 
 @click.group(name="gpufleet")
@@ -47,8 +61,12 @@ def _pairs(ctx: click.Context, option: click.Parameter, values: tuple[str, ...])
 
 
 def _inventory(ctx: click.Context, argument: click.Parameter, value: str) -> str:
+    if Path(value).is_dir():
+        raise click.BadParameter(f"'{value}' is a folder; give a file in it.", ctx=ctx, param=argument)
     if value.endswith(".py") and not Path(value).is_file():
         raise click.BadParameter(f"there is no file '{value}'.", ctx=ctx, param=argument)
+    if not all(value.split(",")):
+        raise click.BadParameter(f"'{value}' has a host without a name.", ctx=ctx, param=argument)
     return value
 
 

@@ -10,8 +10,10 @@ from tempfile import TemporaryDirectory
 
 from ..schema import Forecast, HostForecast
 
-# What pyinfra says, and goes on or ends without any host.
+# What pyinfra says, and goes on or ends without any host; where, and as what, an exception in the user's files is told.
 _USAGE = re.compile(r"No host matches found for (--limit) pattern: (.*)|(\S+) is neither an inventory file")
+_PLACE = re.compile(r'File "((?:(?!/site-packages/)[^"<])+)", line (\d+)')
+_ERROR = re.compile(r"(?:--> pyinfra error: |(?=\w*Error: ))(.*)")
 _ABOUT = re.compile(r"\[(?P<host>[^\]]+)\]\s+(?P<what>\S.*)")
 
 
@@ -39,8 +41,15 @@ def ask(inventory: str, limit: tuple[str, ...], data: tuple[str, ...]) -> Foreca
         said = done.stdout + done.stderr
         if wrong := _USAGE.search(said):
             raise Unasked(_told(wrong, inventory), usage=True)
+        if "--> Connecting to hosts" not in said and not report.exists():
+            raise Unasked(unread(said, inventory), usage=True)
         found = Forecast.model_validate_json(report.read_text()) if report.exists() else Forecast(hosts={})
-    return completed(found, said)
+    found = completed(found, said)
+    if not found.hosts and not done.returncode:
+        raise Unasked(f"INVENTORY: {inventory} has no hosts; write them into groups: cpu = ['HOST']", usage=True)
+    if not found.hosts:
+        raise Unasked(f"pyinfra could not ask any host:\n{said.strip()}")
+    return found
 
 
 def _told(wrong: re.Match[str], inventory: str) -> str:
@@ -48,6 +57,13 @@ def _told(wrong: re.Match[str], inventory: str) -> str:
     if option:
         return f"{option}: no host or group of {inventory} is '{pattern}'"
     return f"INVENTORY: {inventory} is no file, host, connector or Python module"
+
+
+def unread(said: str, inventory: str) -> str:
+    """The line for an inventory, or a file of its group_data, that pyinfra could not load: the last that it told."""
+    errors, places = _ERROR.findall(said), _PLACE.findall(said)
+    where = ":".join(places[-1]) if places else inventory
+    return f"INVENTORY: {where}: {errors[-1] if errors else 'cannot be loaded'}"
 
 
 def completed(found: Forecast, said: str) -> Forecast:
@@ -60,6 +76,4 @@ def completed(found: Forecast, said: str) -> Forecast:
         elif name not in hosts or hosts[name].state == "failed":
             why = what if name in met else f"host: cannot be reached: {what}; mend that, then run again"
             hosts[name] = HostForecast(state="failed", problems=(why,))
-    if not hosts:
-        raise Unasked(f"pyinfra could not ask any host:\n{said.strip()}")
     return Forecast(hosts=dict(sorted(hosts.items())))
