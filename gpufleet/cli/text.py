@@ -136,7 +136,8 @@ def _told(host: HostForecast, group: Iterable[Change]) -> Iterator[tuple[str, st
 
 def _plain(host: HostForecast, what: str) -> str:
     """``what`` without the names of releases and cards."""
-    plain = {f"release {host.release}": "it", f", not {host.release}": "", host.current or "": "another"}
+    new = "a new one" if host.current else "the first run: there is none yet"
+    plain = {f"release {host.release} is not there": new, f", not {host.release}": "", host.current or "": "another"}
     plain |= {device: name for device, name in words.names(host).items() if device != "ram"}
     for name, word in plain.items():
         what = what.replace(name, word) if name else what
