@@ -40,6 +40,18 @@ def facts(case: dict[str, Any]) -> HostFacts:
     cards = [card(i, **told) for i, told in enumerate(case["cards"])]
     pairs = [[cards[a]["pci_address"], cards[b]["pci_address"]] for a, b in case.get("links", [])]
     engine = {"version": "28.5.2", "compose_version": "2.40.3", "reachable": True, "cdi_devices": ["nvidia.com/gpu=0"]}
+    engine["containers"] = [
+        {
+            "name": n,
+            "state": "running",
+            "health": "none",
+            "project": case["stack"],
+            "service": n,
+            "config_hash": "",
+            "ports": "",
+        }
+        for n in case.get("running", [])
+    ]
     system = {
         "distro": "debian",
         "distro_version": "13",

@@ -27,6 +27,7 @@ Image = Annotated[
 GfxTarget = Annotated[str, like(r"^gfx[0-9a-f]{3,4}$", "write it like gfx1100")]
 SecretName = Annotated[str, like(r"^[A-Z][A-Z0-9_]*$", "write it like LITELLM_MASTER_KEY")]
 Absolute = Annotated[str, like(r"^/", "begin it with `/`")]
+CardNumber = Annotated[int, Field(ge=0, lt=64)]
 OneLine = like(r"^[^\t\n]+$", "write it in one line, without tabs")
 
 
@@ -196,7 +197,9 @@ class StackService(Noun):
     exclusive: Name | None = Field(
         None, description="services with the same word here never work at the same time: their jobs count once"
     )
-    card: int | None = Field(None, ge=0, lt=64, description="its card, counted from 0 by PCI address; none: any")
+    card: CardNumber | None = Field(
+        None, description="its card in the role dual_gpu, counted from 0 by PCI address; none: any"
+    )
     publish: Port | None = Field(None, description="host port; none: only the stack's own network reaches it")
     publish_more: dict[Name, Port] = Field({}, description="host ports of its further ports, by their names")
     depends_on: list[Name] = []
@@ -218,7 +221,7 @@ class Tier(Noun):
 class Mode(Noun):
     """Services of the role dual_gpu that run together. ``free_mib``: by number of a card what should be free on it."""
 
-    free_mib: dict[int, MiB] = {}
+    free_mib: dict[CardNumber, MiB] = {}
 
 
 class Stack(Noun):
