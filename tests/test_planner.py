@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpufleet.catalog import Catalog
 from gpufleet.plan import plan, want
 from gpufleet.plan.assign import Ask, Cards, assign
 from gpufleet.schema import HostFacts, Plan, read
@@ -81,6 +82,8 @@ def test_a_stack_goes_where_it_should(case: dict[str, Any]) -> None:
     reasons = {s.name: s.reason for s in found.services}
     assert {name: reasons[name] for name in case.get("reasons", {})} == case.get("reasons", {})
     assert found.left_out == case.get("left_out", found.left_out)
+    names = [*reasons, *(e.name for e in found.externals), *found.left_out]
+    assert sorted(names) == sorted(Catalog(CASES / "catalog").stack(case["stack"]).services)
     asked = [line.what for book in found.ledgers for line in book.lines]
     assert case.get("line") in [None, *asked]
     if "blocks" in case:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from gpufleet.catalog import Catalog
+from gpufleet.errors import Refused
 from gpufleet.plan import plan, want
 from gpufleet.render import render
 from gpufleet.schema import Plan
@@ -49,3 +51,14 @@ def test_the_gateway_knows_all_models(case: dict[str, Any]) -> None:
 def test_peregrine_is_told_of_its_engines(case: dict[str, Any]) -> None:
     told = yaml.safe_load(render(planned(case)).files["app/llm.yaml"])
     assert {name: b["base_url"] for name, b in told["backends"].items() if b["enabled"]} == case["backends"]
+
+
+@pytest.mark.parametrize("stack", Catalog().names("stacks"))
+@pytest.mark.parametrize(("how", "said"), [("services", False), ("external", "http://127.0.0.1:9999")])
+def test_any_service_may_be_left_out_or_run_elsewhere(stack: str, how: str, said: object) -> None:
+    for name in Catalog().stack(stack).services:
+        try:
+            wanted = want(["all", "cpu"], {"stack": stack, how: {name: said}})
+        except Refused:
+            continue  # others wait for it, or it speaks no HTTP
+        assert render(plan("host", wanted, facts({"stack": stack, "cards": [], "ram": 500_000}))).files
