@@ -9,7 +9,8 @@ def unwanted(stack: Stack, tier: str | None, settings: Settings) -> dict[str, st
     """Why not, by service. What the user says of one goes before the tier, and before what the stack says."""
     asked = _asked(stack, settings)
     found = {key: "" if key in asked else _unwanted(key, stack, tier) for key in stack.services}
-    found |= {key: "`services` leaves it out" for key, said in settings.services.items() if not said}
+    off = [key for key, said in settings.services.items() if not said and key not in settings.external]
+    found |= dict.fromkeys(off, "`services` leaves it out")
     return {key: why for key, why in found.items() if why}
 
 

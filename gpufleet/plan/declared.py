@@ -75,6 +75,6 @@ def check_order(stack: str, needs: Mapping[str, set[str]], away: Mapping[str, st
 def _away(where: str, name: str, other: str, why: str, settings: Settings) -> Problem:
     """The line for a service that does not run here, and another that waits for it."""
     if settings.services.get(other) is False:
-        fix = f"leave {name} out, too, or give {other} under `external` where it runs already"
+        fix = f"leave {name} out, too, or give {other} under `external` where it runs already and speaks HTTP"
         return Problem(f"group_data/services/{other}", f"{name} waits for it", fix)
     return Problem(where, f"{other} does not run here: {why}", f"leave {name} out, too")
