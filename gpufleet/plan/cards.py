@@ -81,8 +81,10 @@ def _same(a: Slot, b: Slot) -> bool:
 
 
 def is_named(slot: Slot, text: str) -> bool:
-    """Whether that is its UUID, PCI address or number."""
-    return text.lower() in (slot.id.lower(), slot.card.pci_address, str(slot.number))
+    """Whether that is its UUID, its PCI address as lspci, the kernel or nvidia-smi writes it, or its number."""
+    pci = slot.card.pci_address
+    places = (pci.removeprefix("0000:"), pci, f"0000{pci}") if pci else ()
+    return text.lower() in (slot.id.lower(), *places, str(slot.number))
 
 
 def choices(

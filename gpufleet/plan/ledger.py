@@ -33,7 +33,7 @@ def rows(ledger: Ledger) -> list[tuple[str, str, int]]:
 
 def asked(ledger: Ledger) -> str:
     """One line for a memory of which more is asked than there is."""
-    room = f"{ledger.capacity_mib - ledger.reserve_mib} MiB on {ledger.name}"
+    room = f"{max(0, ledger.capacity_mib - ledger.reserve_mib)} MiB on {ledger.name}"
     return f"{max(rows(ledger), key=lambda r: r[2])[0]} does not fit: {ledger.used_mib} MiB asked of {room}"
 
 
