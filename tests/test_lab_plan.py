@@ -146,5 +146,5 @@ def test_a_service_is_explained_and_an_unknown_one_is_64(fleet: Fleet) -> None:
     assert told[:2] == [f"{HOST}: llama", "  runs on the CPU: the role is cpu"]
     wrong = plan(fleet, "--explain", "lama")
     assert (wrong.code, wrong.stdout) == (64, "")
-    told_once = "gpufleet plan: --explain: no host runs 'lama'; did you mean 'llama'? See gpufleet plan --help\n"
+    told_once = "gpufleet plan: --explain: no host's stack has 'lama'; did you mean 'llama'? See gpufleet plan --help\n"
     assert wrong.stderr == told_once

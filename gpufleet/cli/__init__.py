@@ -129,6 +129,6 @@ def _console(stderr: bool) -> Console:
 
 def _known(service: str, found: Forecast) -> None:
     names = {name for h in found.hosts.values() for name in words.services(h)}
-    if service not in names:
+    if names and service not in names:
         what = f"--explain: no host's stack has '{service}'; {choose(service, names)}"
         raise click.UsageError(what, click.get_current_context())

@@ -1,4 +1,4 @@
-"""One service on every host that would run it: where it is, why, what it asks of which memory, what becomes of it."""
+"""One service on every host of the fleet: where it is, why, what it asks of which memory, what becomes of it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def explain(found: Forecast, service: str) -> Text:
             told.setdefault(tuple(_external(host, external)), []).append(name)
         if why := host.left_out.get(service):
             told.setdefault((f"does not run here: {why}",), []).append(name)
+        if host.problems:
+            told.setdefault(host.problems, []).append(name)
     blocks = ("\n  ".join([f"{', '.join(hosts)}: {service}", *lines]) for lines, hosts in told.items())
     return Text("\n".join(blocks))
 
