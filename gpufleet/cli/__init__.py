@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 from rich.console import Console
 
 from ..errors import choose
 from ..schema import Forecast
-from . import text, words
+from . import options, text, words
 from .ask import Unasked, ask
 from .explain import explain
+from .export import export
 
 # Exit codes, worst first. No state's own code is 64: the command line itself was wrong.
 CODES = {"failed": 1, "blocked": 3, "waits": 2, "changes": 2, "same": 0}
@@ -53,42 +53,18 @@ def command() -> None:
     """Linux boxes with GPUs into running, self-hosted AI stacks."""
 
 
-def _pairs(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        if not value.partition("=")[1]:
-            raise click.BadParameter(f"'{value}' is not KEY=VALUE.", ctx=ctx, param=option)
-    return values
-
-
-def _inventory(ctx: click.Context, argument: click.Parameter, value: str) -> str:
-    if Path(value).is_dir():
-        raise click.BadParameter(f"'{value}' is a folder; give a file in it.", ctx=ctx, param=argument)
-    if value.endswith(".py") and not Path(value).is_file():
-        raise click.BadParameter(f"there is no file '{value}'.", ctx=ctx, param=argument)
-    if not all(value.split(",")):
-        raise click.BadParameter(f"'{value}' has a host without a name.", ctx=ctx, param=argument)
-    return value
-
-
-def _rate(ctx: click.Context, option: click.Parameter, value: str) -> float:
-    try:
-        rate = float(value)
-    except ValueError:
-        rate = 0.0
-    if not 0.001 <= rate <= 1e6:
-        raise click.BadParameter(f"'{value}' is no number of Mbit/s from 0.001 to 1000000.", ctx=ctx, param=option)
-    return rate
+command.add_command(export)
 
 
 @command.command()
-@click.argument("inventory", callback=_inventory)
+@click.argument("inventory", callback=options.inventory)
 @click.option("--limit", multiple=True, metavar="HOST", help="Only these hosts or groups; may be repeated.")
-@click.option("--data", multiple=True, metavar="KEY=VALUE", callback=_pairs, help="Settings above all others.")
+@click.option("--data", multiple=True, metavar="KEY=VALUE", callback=options.pairs, help="Settings above all others.")
 @click.option("--json", "as_json", is_flag=True, help="The forecast as JSON; docs/forecast.schema.json describes it.")
 @click.option("--explain", "service", metavar="SERVICE", help="Why this service is where it is, and what it needs.")
 @click.option(
     "--rate",
-    callback=_rate,
+    callback=options.rate,
     default="100",
     show_default=True,
     metavar="MBIT/S",

@@ -19,7 +19,7 @@ from .wanted import Wanted, WantedService
 
 # What a container has as its catalog entry says it.
 AS_DECLARED = (
-    "user", "entrypoint", "port", "tls", "healthcheck", "gate", "shm_mib", "stop_grace_period",
+    "user", "entrypoint", "port", "ports", "tls", "healthcheck", "gate", "shm_mib", "stop_grace_period",
     "no_new_privileges", "capabilities", "host_network", "host_pid",
 )  # fmt: skip
 
@@ -42,7 +42,9 @@ def resolve(
         model=first.name if first else None,
         model_sha256=first.model.sha256 if first else None,
         models=tuple(w.name for w in service.weights),
+        files=tuple(wanted.model_path(w.model) for w in service.weights if w.model.file),
         pulled=service.pulled,
+        pulled_bytes=sum({w.model.pull: w.model.bytes for w in service.weights if w.model.pull}.values()),
         unloads=_unloads(service, told),
         image=mirrored(entry.image[at.accelerator], wanted.settings.mirrors.registry),
         accelerator=at.accelerator,

