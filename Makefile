@@ -14,7 +14,7 @@ help:  ## what there is
 
 setup: .venv/.ready  ## a virtual environment with the locked dependencies
 
-.venv/.ready: requirements/dev.lock
+.venv/.ready: requirements/dev.lock requirements/tools.lock
 	@./requirements/setup
 	@touch $@
 
@@ -52,3 +52,4 @@ lab-status: setup  ## the hosts that run
 lock: setup  ## resolve the dependencies again into requirements/*.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-annotate --no-header --upgrade pyproject.toml -o requirements/run.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-annotate --no-header --upgrade pyproject.toml --group dev -o requirements/dev.lock
+	$(BIN)/uv pip compile --no-deps --generate-hashes --no-annotate --no-header requirements/tools.in -o requirements/tools.lock

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from hypothesis import settings
 
 from gpufleet.plan import Wanted, plan, want
 from gpufleet.schema import HostFacts, Plan, read
+from tests.charts import unpacked
 from tests.lab import Lab
 
 # Speed is measured in bench/, never asserted in a test. The same examples in every run: a failure can be met again.
@@ -66,3 +68,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
     subprocess.run(command, check=True, capture_output=True)
     return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="session")
+def helm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program `helm`."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the locked Helm is for x86_64")
+    return unpacked(tmp_path_factory.mktemp("helm"))

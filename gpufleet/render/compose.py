@@ -43,7 +43,7 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
         "environment": {**s.environment, **s.access.environment},
         "volumes": [_volume(plan, m) for m in s.mounts],
         "extra_hosts": _extra_hosts(plan, s, files),
-        "ports": [] if s.host_network else [f"{plan.bind}:{at}:{port}" for at, port in _ports(s).items()],
+        "ports": [] if s.host_network else [f"{plan.bind}:{at}:{port}" for at, port in published(s).items()],
         "healthcheck": _healthcheck(plan, s),
         "mem_limit": f"{s.memory_mib}m",
         "shm_size": f"{s.shm_mib}m" if s.shm_mib else None,
@@ -65,7 +65,7 @@ def _condition(plan: Plan, name: str) -> str:
     return "service_healthy" if asked else "service_started"
 
 
-def _ports(s: PlannedService) -> dict[int, int]:
+def published(s: PlannedService) -> dict[int, int]:
     """Ports of the container by host port."""
     return {**({s.publish: s.port} if s.publish else {}), **s.publish_more}
 

@@ -21,7 +21,7 @@ def text(plan: Plan) -> str:
     ask = "kubectl -n {{ .Release.Namespace }}"
     if pages(plan):
         lines += ["", "From your machine:"]
-        lines += [f"  {ask} port-forward svc/{s.name} {s.publish}:{s.port}" for s in pages(plan)]
+        lines += [f"  {ask} port-forward svc/{s.name} {s.publish}" for s in pages(plan)]
     if plan.secrets:
         of = f'{{{{ .Values.existingSecret | default "{secret(plan)}" }}}}'
         lines += ["", f"Secrets ({', '.join(k.name for k in plan.secrets)}):"]

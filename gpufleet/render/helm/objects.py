@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from ...schema import Plan, PlannedService
+from ..compose import published
 from .names import meta, pages, secret, selector, value
 from .pod import ports
 from .text import Expr, Maybe, Object, dump
 
 
 def service(plan: Plan, s: PlannedService) -> Object:
-    """The name by which others reach it, at the ports of its container."""
-    told = [{"name": f"port-{p}", "port": p, "targetPort": f"port-{p}"} for p in ports(s)]
+    """The name by which others reach it, at the ports of its container, and at those that hosts publish."""
+    led = {**published(s), **{p: p for p in ports(s)}}
+    told = [{"name": f"port-{at}", "port": at, "targetPort": f"port-{led[at]}"} for at in sorted(led)]
     kind = {"type": value(s, "type")} if s.publish else {}
     spec = {**kind, "selector": selector(s), "ports": told}
     return {"apiVersion": "v1", "kind": "Service", "metadata": meta(plan, s.name, s), "spec": spec}
@@ -34,9 +36,9 @@ def ingress(plan: Plan, s: PlannedService) -> str:
 
 
 def config(plan: Plan, name: str, files: str, s: PlannedService | None = None) -> str:
-    """A ConfigMap of files of the chart, as they are."""
-    head = dump({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta(plan, name, s)})
-    return f'{head}data:\n{{{{ (.Files.Glob "{files}/*").AsConfig | indent 2 }}}}\n'
+    """A ConfigMap of files of the chart, as they are: what follows them keeps Helm from adding lines to the last."""
+    data = f'data:\n{{{{ (.Files.Glob "{files}/*").AsConfig | indent 2 }}}}\n'
+    return dump({"apiVersion": "v1", "kind": "ConfigMap"}) + data + dump({"metadata": meta(plan, name, s)})
 
 
 def secrets(plan: Plan) -> str:
