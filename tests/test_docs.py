@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gpufleet import cli
 from gpufleet.catalog import OURS, Catalog, findings
 from gpufleet.plan import want
 from gpufleet.plan.knobs import Memory
@@ -160,6 +162,15 @@ def test_facts_in_the_docs_can_be_printed() -> None:
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         assert run.returncode == 0, run.stderr
         assert '"@local"' in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    "line", [b for _, block in _blocks("sh") for b in block.splitlines() if "gpufleet export" in b]
+)
+def test_exports_in_the_docs_work(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(shlex.split(line)[1:]) == 0
+    assert list(tmp_path.glob("*/Chart.yaml"))
 
 
 SIGNS = """\
