@@ -35,6 +35,7 @@ from gpufleet.schema import (
 from gpufleet.schema.model import Architecture, Shape
 from gpufleet.schema.service import File, Gate, Healthcheck, OnCpu, Secret, Volume
 from gpufleet.schema.settings import Mirrors
+from tests import charts
 from tests.conftest import planned
 
 ROOT = Path(__file__).parent.parent
@@ -164,13 +165,27 @@ def test_facts_in_the_docs_can_be_printed() -> None:
         assert '"@local"' in run.stdout + run.stderr
 
 
-@pytest.mark.parametrize(
-    "line", [b for _, block in _blocks("sh") for b in block.splitlines() if "gpufleet export" in b]
-)
+EXPORTS = [line for _, block in _blocks("sh") for line in block.splitlines() if line.startswith("gpufleet export")]
+
+
+@pytest.mark.parametrize("line", EXPORTS)
 def test_exports_in_the_docs_work(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(shlex.split(line)[1:]) == 0
     assert list(tmp_path.glob("*/Chart.yaml"))
+
+
+def test_values_in_the_docs_are_taken(helm: Path, tmp_path: Path) -> None:
+    (block,) = (text for file, text in _blocks("text") if file == "kubernetes.md" and text.startswith("services:"))
+    (tmp_path / "mine.yaml").write_text(block)
+    folder = charts.written(charts.charted(charts.planned("starter", "cuda")), tmp_path / "chart")
+    found = charts.templated(helm, folder, "-f", str(tmp_path / "mine.yaml"))
+    (door,) = (o for o in found if o["kind"] == "Ingress")
+    assert door["spec"]["tls"] == [{"hosts": ["chat.example.org"], "secretName": "litellm-tls"}]
+    known = yaml.safe_load((folder / "values.yaml").read_text())
+    for key, told in yaml.safe_load(block).items():
+        assert key in known
+        assert not isinstance(told, dict) or told.keys() <= known[key].keys()
 
 
 SIGNS = """\

@@ -163,6 +163,18 @@ def test_steps_are_done_once_and_fail_loudly(run: str, code: int, tmp_path: Path
     assert mark.exists() == (code == 0)
 
 
+@pytest.mark.parametrize("stack", Catalog().names("stacks"))
+def test_what_pods_may_is_as_the_docs_say(stack: str) -> None:
+    """The Pod Security level `baseline`, as far as a chart could break it."""
+    found = planned(stack, "cpu")
+    pods = [workload(found, s)["spec"]["template"]["spec"] for s in found.services]
+    asked = {
+        c for p in pods for k in p["containers"] for c in k["securityContext"].get("capabilities", {}).get("add", ())
+    }
+    nodes = any("hostPath" in v for p in pods for v in p.get("volumes", ()))
+    assert (nodes, asked) == (stack == "monitor", {"SYS_ADMIN"} if stack == "ai-stack" else set())
+
+
 REFUSED = {
     "the host's own network": ({"stack": "everything"}, "services/exporter: is on the network of the host itself"),
     "an engine on the host": (

@@ -9,7 +9,7 @@ from ...schema import Healthcheck, Plan, PlannedService
 from . import before
 from .environment import environment, expand_all, unescaped
 from .names import chosen, meta, selector, value
-from .storage import mounts, on_nodes, volumes, writes
+from .storage import mounts, on_nodes, ours, volumes, writes
 from .text import Expr, Maybe, Object, filled
 
 DEVICES = {"cuda": "nvidia.com/gpu", "rocm": "amd.com/gpu"}
@@ -21,7 +21,7 @@ def workload(plan: Plan, s: PlannedService) -> Object:
     only: dict[str, Object] = {
         "DaemonSet": {},
         "StatefulSet": {"serviceName": s.name, "replicas": 1},
-        "Deployment": {"replicas": value(s, "replicas"), "strategy": _strategy(s)},
+        "Deployment": {"replicas": value(s, "replicas"), "strategy": _strategy(plan, s)},
     }
     labels = meta(plan, s.name, s)["labels"]
     files = {"checksum/files": Expr(f'(.Files.Glob "files/{s.name}/*").AsConfig | sha256sum')}
@@ -31,9 +31,9 @@ def workload(plan: Plan, s: PlannedService) -> Object:
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": meta(plan, s.name, s), "spec": spec}
 
 
-def _strategy(s: PlannedService) -> Object:
-    """A second pod would wait for the card that the first one holds."""
-    return {"type": "Recreate"} if s.devices else {}
+def _strategy(plan: Plan, s: PlannedService) -> Object:
+    """A second pod would wait for the card, or for the claim, that the first one holds."""
+    return {"type": "Recreate"} if s.devices or ours(plan, s) else {}
 
 
 def _pod(plan: Plan, s: PlannedService) -> Object:
