@@ -27,7 +27,7 @@ from gpufleet.render.helm import chart
 from gpufleet.render.helm.before import containers
 from gpufleet.render.helm.environment import expanded, unescaped
 from gpufleet.render.helm.pod import workload
-from gpufleet.schema import Healthcheck, PlannedStep
+from gpufleet.schema import Healthcheck, Mount, PlannedStep
 from tests.charts import NODES, by_compose, by_kubernetes, charted, planned, templated, written
 from tests.conftest import CASES
 
@@ -198,6 +198,14 @@ def test_names_that_kubernetes_does_not_take_are_refused(tmp_path: Path) -> None
     found = planned(str(tmp_path / "mine.yaml"), "cpu")
     with pytest.raises(Refused, match=r"services/my.redis: is no name in Kubernetes; give it another"):
         chart(found, "")
+
+
+def test_directories_whose_claims_would_be_one_are_refused() -> None:
+    found = planned("starter", "cpu")
+    mounts = tuple(Mount(source=f"{found.root}/data/{d}", target=f"/{d}", read_only=True) for d in ("a-b", "a/b"))
+    same = [s.model_copy(update={"mounts": mounts}) for s in found.services[:1]]
+    with pytest.raises(Refused, match="data/a-b: has the name of another directory's claim"):
+        chart(found.model_copy(update={"services": tuple(same), "outputs": ()}), "")
 
 
 def test_the_command_writes_a_chart_anew_and_nothing_of_others(

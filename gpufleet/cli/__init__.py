@@ -13,12 +13,10 @@ from ..errors import choose
 from ..schema import Forecast
 from . import options, text, words
 from .ask import Unasked, ask
+from .codes import CODES, USAGE
 from .explain import explain
 from .export import export
 
-# Exit codes, worst first. No state's own code is 64: the command line itself was wrong.
-CODES = {"failed": 1, "blocked": 3, "waits": 2, "changes": 2, "same": 0}
-USAGE = 64
 UNFOLDED = 2000
 
 

@@ -13,8 +13,8 @@ from ..plan.node import described
 from ..render.helm import HEAD, chart, notes
 from ..schema import Accelerator, Plan
 from . import options
+from .codes import CODES, USAGE
 
-BLOCKED, USAGE = 3, 64
 FETCH = Path(__file__).parent.parent / "deploys" / "scripts" / "fetch.sh"
 MIB = click.IntRange(1, 2**31 - 1)
 
@@ -58,11 +58,14 @@ def helm(
     try:
         planned = plan("kubernetes", want([role], {**options.settings(data), "stack": stack}), facts)
         if planned.blocked:
-            return _told(planned.blocked, BLOCKED)
+            return _told(planned.blocked, CODES["blocked"])
         files = chart(planned, FETCH.read_text())
     except Refused as refused:
         return _told(refused.problems, USAGE)
-    _write(output, files)
+    try:
+        _write(output, files)
+    except OSError as error:
+        raise _usage(f"--output: '{output}' cannot be written: {error.strerror}.") from None
     _done(planned, output)
     return 0
 
@@ -73,11 +76,14 @@ def _told(lines: tuple[object, ...], code: int) -> int:
     return code
 
 
+def _usage(what: str) -> click.UsageError:
+    return click.UsageError(what, click.get_current_context())
+
+
 def _write(folder: Path, files: dict[str, str]) -> None:
     """A folder of ours is written anew, so that nothing of an earlier export stays; another one is left alone."""
     if not _free(folder):
-        what = f"--output: '{folder}' is there, and is no chart of gpufleet; choose another folder."
-        raise click.UsageError(what, click.get_current_context())
+        raise _usage(f"--output: '{folder}' is there, and is no chart of gpufleet; choose another folder.")
     for part in ("files", "templates", "tools"):
         shutil.rmtree(folder / part, ignore_errors=True)
     for path, text in files.items():

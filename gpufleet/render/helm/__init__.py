@@ -17,7 +17,6 @@ from .values import values
 __all__ = ["chart", "notes"]
 
 HEAD = "# Written by gpufleet; changes here are undone by the next export.\n"
-DESCRIPTION = "The stack {} of gpufleet"
 
 
 def chart(plan: Plan, fetch: str) -> dict[str, str]:
@@ -25,12 +24,12 @@ def chart(plan: Plan, fetch: str) -> dict[str, str]:
 
     Raises Refused with what cannot be said in Kubernetes.
     """
-    files = generated(plan)
+    files, claimed = generated(plan), claims(plan)
     check(plan, files)
     found = {f"files/{path}": data.decode() for path, data in files.items()}
     found |= {f"templates/services/{s.name}.yaml": _service(plan, s) for s in plan.services}
-    if claims(plan):
-        found["templates/claims.yaml"] = _documents(*(dump(claim(plan, c)) for c in claims(plan)))
+    if claimed:
+        found["templates/claims.yaml"] = _documents(*(dump(claim(plan, c)) for c in claimed))
     if plan.secrets:
         found["templates/secret.yaml"] = secrets(plan)
     if any(fetched(plan, s) for s in plan.services):
@@ -44,16 +43,14 @@ def _documents(*some: str) -> str:
 
 
 def _service(plan: Plan, s: PlannedService) -> str:
-    files = (
-        [config(plan, f"{s.name}-files", f"files/{s.name}", s)]
-        if any(o.service == s.name for o in plan.outputs)
-        else []
-    )
-    return _documents(dump(workload(plan, s)), dump(service(plan, s)), *files) + ingress(plan, s)
+    objects = [dump(workload(plan, s)), dump(service(plan, s))]
+    if any(o.service == s.name for o in plan.outputs):
+        objects.append(config(plan, f"{s.name}-files", f"files/{s.name}", s))
+    return _documents(*objects) + ingress(plan, s)
 
 
 def _about(plan: Plan, files: dict[str, str]) -> str:
     """Chart.yaml; its version tells apart what was exported."""
     digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()[:12]
-    told = {"apiVersion": "v2", "name": plan.stack, "description": DESCRIPTION.format(plan.stack)}
+    told = {"apiVersion": "v2", "name": plan.stack, "description": f"The stack {plan.stack} of gpufleet"}
     return HEAD + plain({**told, "type": "application", "version": f"0.1.0+{digest}"})

@@ -64,16 +64,16 @@ def _models(plan: Plan, s: PlannedService) -> list[Object]:
     files = fetched(plan, s)
     if not files:
         return []
-    folder = files[0][0].rpartition("/")[0]
+    folder = files[0].path.rpartition("/")[0]
     lines = [
         f"exec 9>{MODELS}/.lock",
         "flock 9",
         'get() { [ "$(stat -c %s "$path" 2>/dev/null)" = "$bytes" ] || sh -eu /tools/fetch.sh; }',
         "export path url bytes sha256",
     ]
-    for path, url, size, sha256 in files:
-        at = f"{MODELS}/{path.rpartition('/')[2]}"
-        lines.append(f"path={quote(at)} url={quote(url)} bytes={size} sha256={sha256}\nget")
+    for d in files:
+        at = f"{MODELS}/{d.path.rpartition('/')[2]}"
+        lines.append(f"path={quote(at)} url={quote(d.url)} bytes={d.bytes} sha256={d.sha256}\nget")
     mounts: list[Object] = [
         {"name": name(plan, folder), "mountPath": MODELS, "subPath": DATA},
         {"name": TOOLS, "mountPath": "/tools", "readOnly": True},

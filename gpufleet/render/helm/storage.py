@@ -6,7 +6,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from ...schema import Mount, Plan, PlannedService
+from ...errors import Problem, Refused
+from ...schema import Download, Mount, Plan, PlannedService
 from .names import meta
 from .text import Expr, Maybe, Object, filled
 
@@ -50,16 +51,19 @@ def writes(plan: Plan, s: PlannedService) -> bool:
 
 
 def claims(plan: Plan) -> list[Claim]:
-    """All of a plan, by path; data of services on nodes is on the nodes."""
+    """All of a plan, by path; data of services on nodes is on the nodes. Raises Refused for names that are the same."""
     users: dict[str, list[str]] = {}
     for s in plan.services:
         for m in ours(plan, s) if not on_nodes(plan, s) else ():
             users.setdefault(m.source, []).append(s.name)
-    return [Claim(name(plan, path), path, _gib(plan, path), tuple(users[path])) for path in sorted(users)]
+    paths = {name(plan, path): path for path in sorted(users)}
+    if twice := sorted({*users} - {*paths.values()}):
+        raise Refused(Problem(f"volumes/{twice[0]}", "has the name of another directory's claim", "give it another"))
+    return [Claim(called, path, _gib(plan, path), tuple(users[path])) for called, path in paths.items()]
 
 
 def name(plan: Plan, path: str) -> str:
-    """What a directory is called; those that would be called the same, or too long, by their digest, too."""
+    """What a directory is called; with its digest, where letters are left out of its name or it is too long."""
     below = path.removeprefix(f"{plan.root}/")
     plain = re.sub(r"[^a-z0-9]+", "-", below).strip("-")
     if plain == below.replace("/", "-") and len(plain) <= 50:
@@ -83,8 +87,7 @@ def _fetches_to(plan: Plan, s: PlannedService) -> str | None:
 def volumes(plan: Plan, s: PlannedService) -> list[Object]:
     """What a pod's containers can mount."""
     found = {m.source: _volume(plan, s, m) for m in ours(plan, s)}
-    paths = {m.source: {"hostPath": {"path": m.source}} for m in theirs(plan, s)}
-    found |= {p: {"name": f"node-{i}", **told} for i, (p, told) in enumerate(paths.items())}
+    found |= {path: {"name": called, "hostPath": {"path": path}} for path, called in _of_node(plan, s).items()}
     files = any(o.service == s.name for o in plan.outputs)
     shared = {"medium": "Memory", "sizeLimit": f"{s.shm_mib}Mi"}
     tools = {"name": f"{plan.stack}-tools"}
@@ -96,6 +99,12 @@ def volumes(plan: Plan, s: PlannedService) -> list[Object]:
     ]
 
 
+def _of_node(plan: Plan, s: PlannedService) -> dict[str, str]:
+    """Volumes of the node's own paths, by path."""
+    paths = dict.fromkeys(m.source for m in theirs(plan, s))
+    return {path: f"node-{number}" for number, path in enumerate(paths)}
+
+
 def _volume(plan: Plan, s: PlannedService, m: Mount) -> Object:
     called = name(plan, m.source)
     if on_nodes(plan, s):
@@ -105,7 +114,7 @@ def _volume(plan: Plan, s: PlannedService, m: Mount) -> Object:
 
 def mounts(plan: Plan, s: PlannedService) -> list[Object]:
     """What the service's own container mounts."""
-    nodes = {m.source: f"node-{i}" for i, m in enumerate({m.source: m for m in theirs(plan, s)}.values())}
+    nodes = _of_node(plan, s)
     files = [o for o in plan.outputs if o.service == s.name and not o.keep]
     return [
         *(_mount(name(plan, m.source), m.target, DATA, m.read_only) for m in ours(plan, s)),
@@ -123,14 +132,10 @@ def _mount(volume: str, target: str, part: str | None, read_only: bool) -> Objec
     return filled({"name": volume, "mountPath": target, "subPath": part, "readOnly": read_only or None})
 
 
-def fetched(plan: Plan, s: PlannedService) -> list[tuple[str, str, int, str]]:
-    """Model files to be there before a service starts: (its directory's path, URL, bytes, sha256)."""
+def fetched(plan: Plan, s: PlannedService) -> list[Download]:
+    """Model files to be there before a service starts."""
     mounted = {m.source for m in ours(plan, s)}
-    return [
-        (d.path, d.url, d.bytes, d.sha256)
-        for d in plan.downloads
-        if d.path in s.files and d.path.rpartition("/")[0] in mounted
-    ]
+    return [d for d in plan.downloads if d.path in s.files and d.path.rpartition("/")[0] in mounted]
 
 
 def claim(plan: Plan, told: Claim) -> Object:
