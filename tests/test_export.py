@@ -157,10 +157,14 @@ def test_steps_are_done_once_and_fail_loudly(run: str, code: int, tmp_path: Path
         update={"steps": (count, done), "healthcheck": Healthcheck(test=["CMD-SHELL", "[ $$HOME ]"])}
     )
     hook = workload(found, service)["spec"]["template"]["spec"]["containers"][0]["lifecycle"]["postStart"]["exec"]
+    log = tmp_path / "log"
+    log.touch()
+    script = hook["command"][-1].replace("/proc/1/fd/1", str(log))
     for _ in range(2):
-        assert subprocess.run(hook["command"], capture_output=True, check=False).returncode == code
+        assert subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode == code
     assert (tmp_path / "n").read_text() == "\n"
     assert mark.exists() == (code == 0)
+    assert log.read_text().endswith("step mark is not complete\n" if code else "step mark\n")
 
 
 @pytest.mark.parametrize("stack", Catalog().names("stacks"))

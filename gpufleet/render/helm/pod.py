@@ -129,7 +129,7 @@ def _steps(plan: Plan, s: PlannedService) -> Object | None:
     """Steps right after the start: until they are done the container is not ready, and it starts again if one fails."""
     if not s.steps:
         return None
-    lines = ["[ ! -w /proc/1/fd/1 ] || exec >/proc/1/fd/1 2>&1  # into the container's log"]
+    lines = ["[ ! -w /proc/1/fd/1 ] || exec >>/proc/1/fd/1 2>&1  # into the container's log"]
     if s.healthcheck:
         healthy = join(test(s, s.healthcheck))
         lines += [
