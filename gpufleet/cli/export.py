@@ -99,7 +99,7 @@ def _free(folder: Path) -> bool:
 
 
 def _done(planned: Plan, folder: Path) -> None:
-    for note in notes(planned):
+    for note in (*planned.findings, *notes(planned)):
         click.echo(f"to know: {note}", err=True)
     name = planned.stack
     at = folder if folder.is_absolute() else f"./{folder}"
