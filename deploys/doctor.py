@@ -91,7 +91,7 @@ def _drift(host: Host, planned: Plan, facts: HostFacts) -> tuple[str, ...]:
         return ("it was never converged",)
     if planned.blocked or not facts.engine.reachable:
         return ()
-    target = Target(planned, render(planned))
+    target = Target(planned, render(planned))  # what its user gives is not asked for: that is not the doctor's
     state = host.get_fact(State, **arguments(target))
     if state and state.current is None and not any(c.project == planned.stack for c in state.containers):
         return ("it was never converged",)

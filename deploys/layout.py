@@ -32,10 +32,14 @@ def _mend(want: Directory, have: Entry | None) -> str:
 
 @converging
 def secrets(target: Target, state: HostState) -> Commands:
-    """Make the secrets that .env does not have yet; every other line of it stays as it is."""
+    """Make the secrets that .env does not have yet, and set those that are given, by standard input.
+
+    Every other line of it stays as it is.
+    """
     missing = missing_secrets(target.plan, state)
     if missing is None:
         host.noop(f"{len(target.plan.secrets)} secrets in {target.plan.env}")
         return
-    wanted = "\n".join(f"{s.name} -{s.prefix} {s.bytes}" for s in missing)
-    yield script("secrets", root=target.plan.root, wanted=wanted)
+    made = "\n".join(f"{s.name} -{s.prefix} {s.bytes}" for s in missing if s.name not in target.given)
+    given = " ".join(s.name for s in missing if s.name in target.given)
+    yield script("secrets", root=target.plan.root, wanted=made, given=given)

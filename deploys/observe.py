@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import socket
 from base64 import b64encode
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from shlex import quote
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from pydantic import SecretStr
 from pyinfra.api.command import FileUploadCommand, FunctionCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
@@ -27,6 +28,7 @@ from ..facts.state import State
 from ..plan.amd import FILES
 from ..render import Release
 from ..schema import HostState, Plan
+from .given import digest
 
 Commands = Generator[str | FileUploadCommand | FunctionCommand, None, None]
 _SEEN: WeakKeyDictionary[Host, tuple[Any, HostState]] = WeakKeyDictionary()
@@ -34,11 +36,12 @@ _SEEN: WeakKeyDictionary[Host, tuple[Any, HostState]] = WeakKeyDictionary()
 
 @dataclass
 class Target:
-    """What one host is brought to. ``waits``: for a reboot, after which it is planned anew."""
+    """What one host is brought to. ``waits``: for a reboot, after which it is planned anew; ``given``: see given.py."""
 
     plan: Plan
     release: Release
     waits: bool = False
+    given: Mapping[str, SecretStr] = field(default_factory=dict)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -99,10 +102,15 @@ def arguments(target: Target) -> dict[str, str]:
         "cards": (*below.cards, *below.amd_cards),
         "steps": (f"{s.service}|{_coded(s.check)}|{s.id}" for s in target.plan.steps),
         "kept": [o.keep for o in target.plan.outputs if o.keep],
+        "secrets": (f"{s.name} {_digest(target, s.name)}" for s in target.plan.secrets),
     }
     told = {"engine": below.engine, "root": target.plan.root, "release": target.release.id, "stack": target.plan.stack}
     told["compose"] = _coded(target.release.files["compose.yaml"].decode())
     return told | {k: "\n".join(v) for k, v in lists.items()}
+
+
+def _digest(target: Target, name: str) -> str:
+    return digest(target.given[name]) if name in target.given else ""
 
 
 def _coded(text: str) -> str:

@@ -24,6 +24,7 @@ from ..plan.kept import pending
 from ..render import render
 from ..schema import HostFacts
 from . import accounts, boot, engine, layout, models, packages, reboot, release, steps, up
+from .given import given, stdin
 from .observe import Target, hurry
 
 
@@ -70,7 +71,8 @@ def aim(host: Host) -> tuple[Target, HostFacts] | None:
     if facts is None:
         return None
     planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
-    target = Target(planned, render(planned))
+    brought = given(wanted.settings.secrets, planned.secrets, facts.env_keys)
+    target = Target(planned, render(planned), given=brought)
     if not planned.blocked:
         pending(planned, target.release, facts.kept)  # raises for what cannot be merged, before anything is touched
     return target, facts
@@ -84,6 +86,7 @@ def questions(wanted: Wanted) -> dict[str, str]:
         "operators": settings.operators,
         "urls": asked(wanted),
         "kept": kept(wanted),
+        "secrets": sorted({s.name for w in wanted.services for s in w.service.secrets}),
     }
     told = {name: "\n".join(lines) for name, lines in lists.items()}
     return {"engine": settings.engine, "root": settings.data_root, **told}
@@ -108,7 +111,7 @@ def _converge(target: Target) -> None:
     accounts.operators(name="Let the operators use the engine", target=target)
     boot.starting(name="Start at boot what the engine does not", target=target)
     layout.directories(name="Make the directories", target=target)
-    layout.secrets(name="Make the secrets", target=target)
+    layout.secrets(name="Make the secrets", target=target, _stdin=stdin(target.given))
     models.fetched(name="Fetch the models", target=target)
     release.unpacked(name="Bring the release over", target=target)
     up.running(name="Run the release", target=target)
@@ -126,7 +129,7 @@ def _renew(host: Host, target: Target) -> bool:
     if new.plan.provision.pending:
         _say(["gpus: no driver after the reboot either; look at `dkms status` and at `dmesg`"])
         return False
-    target.plan, target.release, target.waits = new.plan, new.release, False
+    target.plan, target.release, target.given, target.waits = new.plan, new.release, new.given, False
     return True
 
 

@@ -8,7 +8,7 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import HostFacts
-from . import accounts, answers, disk, engine, gpu, kept, nodes, plumbing, ports, system
+from . import accounts, answers, disk, engine, env, gpu, kept, nodes, plumbing, ports, system
 from .section import Section, parse, probe
 
 SECTIONS: list[Section[Any]] = [
@@ -24,13 +24,15 @@ SECTIONS: list[Section[Any]] = [
     disk.PRESENT_SECTION,
     answers.SECTION,
     kept.SECTION,
+    env.SECTION,
 ]
 
 
 class Facts(FactBase[HostFacts | None]):
     """Returns HostFacts; None when the host did not answer.
 
-    ``models``, ``operators``, ``urls`` to ask, ``kept`` files: a line each; ``engine``: docker or podman.
+    ``models``, ``operators``, ``urls`` to ask, ``kept`` files, names of ``secrets``: a line each; ``engine``: docker
+    or podman.
     """
 
     @override
@@ -41,9 +43,10 @@ class Facts(FactBase[HostFacts | None]):
         operators: str = "",
         urls: str = "",
         kept: str = "",
+        secrets: str = "",
         engine: str = "docker",
     ) -> str:
-        lists = {"models": models, "operators": operators, "urls": urls, "kept": kept}
+        lists = {"models": models, "operators": operators, "urls": urls, "kept": kept, "secrets": secrets}
         return probe(SECTIONS, root=root, engine=engine, **lists)
 
     @override

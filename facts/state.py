@@ -9,13 +9,8 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import Entry, HostState
-from . import accounts, engine, kept, plumbing
+from . import accounts, engine, env, kept, plumbing
 from .section import Section, parse, probe
-
-# The names in .env, never the values: what a fact prints, -vvv shows.
-ENV = r"""
-sed -n 's/^[ \t]*\([A-Za-z_][A-Za-z0-9_]*\)=..*/\1/p' "$root/.env"
-"""
 
 ENTRIES = r"""
 IFS='
@@ -42,10 +37,13 @@ find . -type f -exec sha256sum {} +
 """
 
 # Not `up --dry-run`: it really re-creates containers (docker/compose#14029).
-# Of the file that shall be there, so that what it would change is known before it is.
-HASHES = r"""
+# Of the file that shall be there, so that what it would change is known before it is. What .env lacks has a value of
+# its own: only the services that ask for it become others.
+HASHES = rf"""{env.HAS}
 env="$root/.env"; [ -f "$env" ] || env=/dev/null
-echo "$compose" | base64 -d | docker compose --env-file "$env" -f - config --hash '*'
+lacking=$(echo "$secrets" | while read -r name digest; do has "$name" "$digest" || echo "$name=to-come"; done)
+# shellcheck disable=SC2086  # several words
+echo "$compose" | base64 -d | env $lacking docker compose --env-file "$env" -f - config --hash '*'
 """
 
 # A container that does not run cannot be asked: nothing of it is done.
@@ -112,7 +110,7 @@ SECTIONS: list[Section[Any]] = [
     accounts.SECTION,
     Section("unit", UNIT, parse_unit),
     engine.CONTAINERS_SECTION,
-    Section("env_keys", ENV, tuple[str, ...]),
+    env.SECTION,
     Section("entries", ENTRIES, parse_entries),
     Section("links", LINKS, parse_links),
     Section("release", RELEASE, parse_release),
@@ -127,8 +125,8 @@ SECTIONS: list[Section[Any]] = [
 class State(FactBase[HostState | None]):
     """Returns HostState; None when the host did not answer.
 
-    ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for, ``cards`` and
-    ``kept`` files are a line each;
+    ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for, ``cards``, ``kept`` files and
+    ``secrets`` (as facts/env.py has them) are a line each;
     ``release``: the id of the release whose files are read; ``compose``: its compose file, in Base64, which no shell
     takes for anything else; ``engine``: docker or podman; ``steps`` of ``stack``: service, check in Base64, and id,
     between bars, a line each.
@@ -149,9 +147,10 @@ class State(FactBase[HostState | None]):
         stack: str,
         steps: str,
         kept: str,
+        secrets: str,
     ) -> str:
         lists = {"paths": paths, "operators": operators, "files": files, "packages": packages, "cards": cards}
-        more = {"stack": stack, "steps": steps, "kept": kept}
+        more = {"stack": stack, "steps": steps, "kept": kept, "secrets": secrets}
         return probe(SECTIONS, engine=engine, root=root, release=release, compose=compose, **lists, **more)
 
     @override

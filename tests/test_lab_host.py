@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -47,6 +49,28 @@ def test_foreign_lines_of_env_stay(converged: Fleet) -> None:
     assert "NO_NEWLINE=1\n" in env
     assert re.search(r"^REDIS_PASSWORD=[0-9a-f]{48}$", env, re.MULTILINE)
     assert converged.lab.run(HOST, f"stat -c '%a %U' {ENV}").stdout.strip() == "600 root"
+
+
+def test_a_secret_that_is_given_reaches_the_host_alone(converged: Fleet) -> None:
+    """Set where it differs; only who uses it is made anew; a machine that does not have it changes nothing."""
+    data = ("--data", 'secrets={"LITELLM_MASTER_KEY": "env:LAB_KEY"}')
+    containers = converged.snapshot(HOST).containers
+    for word in ("sk-given-$HOME#1", "sk-given-2"):
+        mine = {"LAB_KEY": word}
+        plan = [sys.executable, "-m", "gpufleet", "plan", "inventory/lab.py", "--limit", HOST, *data, "--json"]
+        told = subprocess.run(plan, cwd=ROOT, env={**os.environ, **mine}, capture_output=True, text=True, check=False)
+        changes = json.loads(told.stdout)["hosts"][HOST]["containers"]
+        assert [c["service"] for c in changes] == ["litellm"]
+        run = converged.pyinfra("-vvv", "-y", "inventory/lab.py", "--limit", HOST, *data, "deploy.py", env=mine)
+        assert run.code == 0, run.output
+        assert word not in run.output + told.stdout + told.stderr
+        inside = converged.lab.run(HOST, "docker exec starter-litellm-1 printenv LITELLM_MASTER_KEY")
+        assert inside.stdout.strip() == word
+        for env in (mine, {}):
+            again = converged.pyinfra("--json", "-y", "inventory/lab.py", "--limit", HOST, *data, "deploy.py", env=env)
+            assert again.totals["success"] == 0, again.output
+    after = converged.snapshot(HOST).containers
+    assert {name for name in after if after[name] != containers[name]} == {"starter-litellm-1"}
 
 
 def test_a_linked_model_directory_stays_a_link(converged: Fleet) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Pull, Secret
 from . import amd
@@ -38,6 +38,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     findings = _findings(wanted, facts, placed, below, (fetch, missing(images, facts.engine.images)))
     reached, settings = urls(wanted), wanted.settings
     services = () if below.pending else _services(wanted, facts, placed, findings, reached)
+    secrets = _secrets(wanted, services)
     return Plan(
         host=host,
         address=address or host,
@@ -57,11 +58,11 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         downloads=fetch,
         pulls=images,
         outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
-        secrets=_secrets(wanted, services),
+        secrets=secrets,
         health_deadline=deadline(wanted),
         keep_releases=settings.keep_releases,
         left_out=_left_out(wanted, placed, below, services),
-        findings=(*larger, *findings, *missing_nodes(services, facts)),
+        findings=(*larger, *findings, *missing_nodes(services, facts), *_asked_for(wanted, secrets, facts)),
     )
 
 
@@ -127,6 +128,14 @@ def _secrets(wanted: Wanted, services: tuple[PlannedService, ...]) -> tuple[Secr
             if f"${{{secret.name}:?}}" in said:
                 found.setdefault(secret.name, secret)
     return tuple(found[name] for name in sorted(found))
+
+
+def _asked_for(wanted: Wanted, secrets: Iterable[Secret], facts: HostFacts) -> Iterable[Finding]:
+    """Secrets that only their user has, and has not given."""
+    for s in secrets:
+        if s.given and s.name not in wanted.settings.secrets and s.name not in facts.env_keys:
+            fix = f"set secrets = {{'{s.name}': 'env:{s.name}'}}, or write it into the host's .env"
+            yield block("HOST-SECRET", f"secrets/{s.name}", f"only you have it: {s.given}", fix)
 
 
 def _context(wanted: Wanted) -> tuple[Finding, ...]:

@@ -12,10 +12,10 @@ AUTO = "auto"  # of tiers: the largest that fits
 Named = tuple[str, str, Collection[str]]
 
 
-def check(name: str, stack: Stack, settings: Settings, role: str) -> None:
+def check(name: str, stack: Stack, settings: Settings, role: str, secrets: Collection[str]) -> None:
     """Raises Refused with every name that is not known."""
     named = (
-        *_in_settings(stack, settings),
+        *_in_settings(stack, settings, secrets),
         *_in_tiers(f"stacks/{name}", stack),
         *_in_services(f"stacks/{name}", stack),
     )
@@ -32,13 +32,14 @@ def check(name: str, stack: Stack, settings: Settings, role: str) -> None:
         raise Refused(*problems)
 
 
-def _in_settings(stack: Stack, settings: Settings) -> Iterator[Named]:
+def _in_settings(stack: Stack, settings: Settings, secrets: Collection[str]) -> Iterator[Named]:
     for setting in ("services", "options", "cards", "external"):
         yield from ((f"group_data/{setting}", key, stack.services) for key in getattr(settings, setting))
     further = (f"{key}/{port}" for key, entry in stack.services.items() for port in entry.publish_more)
     ports = (*stack.services, *further)
     yield from (("group_data/ports", key, ports) for key in settings.ports)
     yield from (("group_data/models", key, stack.models) for key in settings.models)
+    yield from (("group_data/secrets", key, secrets) for key in settings.secrets)
 
 
 def _in_tiers(where: str, stack: Stack) -> Iterator[Named]:

@@ -111,9 +111,14 @@ def want(groups: list[str], data: Mapping[str, Any]) -> Wanted:
     except Refused as refused:
         raise _seen_from("group_data/stack", refused) from None
     name = Path(settings.stack).stem
-    check(name, stack, settings, role)
+    check(name, stack, settings, role, _secrets(stack, catalog) if settings.secrets else ())
     first, *rest = (_wanted(name, stack, tier, role, settings, catalog) for tier in _tiers(stack, settings))
     return replace(first, smaller=tuple(rest))
+
+
+def _secrets(stack: Stack, catalog: Catalog) -> set[str]:
+    """Names of what its services keep in .env."""
+    return {secret.name for entry in stack.services.values() for secret in catalog.service(entry.service).secrets}
 
 
 def _tiers(stack: Stack, settings: Settings) -> list[str | None]:

@@ -88,7 +88,8 @@ def _problem(noun: type[Noun], error: Any, where: str) -> Problem:
         return Problem(path, "is missing", "add it")
     wanted = LIKE.get(error.get("ctx", {}).get("pattern")) or PLAIN.get(error["type"])
     message = wanted or error["msg"].removeprefix("Value error, ")
-    shown = repr(error["input"])
+    # Somebody may have written the secret itself.
+    shown = "what is there" if "secrets" in loc else repr(error["input"])
     what = f"{shown[:60]} is not accepted" if len(shown) < 200 else "is not accepted"
     return Problem(path, what, message[:1].lower() + message[1:])
 

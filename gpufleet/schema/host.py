@@ -113,7 +113,7 @@ class HostFacts(Noun):
 
     ``node_groups``: the numeric group of each device node of AMD's cards; ``elsewhere``: projects of Compose under the
     engine that is not the wanted one; ``answers``: by a URL what it answers to the host: an HTTP status, or why there
-    is none.
+    is none; ``env_keys``: the secrets that .env has.
     """
 
     system: System = System()
@@ -128,6 +128,7 @@ class HostFacts(Noun):
     plumbing: Plumbing = Plumbing()
     elsewhere: tuple[str, ...] = ()
     kept: dict[str, KeptFile] = {}
+    env_keys: tuple[str, ...] = ()
 
 
 class Entry(Noun):
@@ -149,10 +150,10 @@ class HostState(Noun):
     """What converging needs to know: compared with a plan, it says what is left to do.
 
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
-    service as it shall be, ``env_keys`` the names in .env that have a value, ``accounts`` the groups of each
-    operator's account, ``unit`` the sha256 of our unit where it is enabled, ``cdi`` the devices of all CDI
-    specifications, ``done`` the steps that say that they are complete, ``kept`` the files that others write, too, by
-    path.
+    service as it shall be, ``env_keys`` the secrets that .env has (of those that are given: with that value),
+    ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled, ``cdi`` the
+    devices of all CDI specifications, ``done`` the steps that say that they are complete, ``kept`` the files that
+    others write, too, by path.
     """
 
     unit: str | None = None

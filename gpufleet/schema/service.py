@@ -109,9 +109,10 @@ class OnCpu(Noun):
 
 
 class Secret(Noun):
-    """A value made once on the host and kept: ``prefix`` and ``bytes`` random bytes in hex."""
+    """A value of the host's .env. Made there once and kept, ``prefix`` and ``bytes`` random bytes in hex, or given."""
 
     name: SecretName
+    given: str = Field("", description="where its user gets it: only they have it; empty: it is made")
     prefix: Annotated[str, like(r"^[A-Za-z0-9-]*$", "use letters, digits and `-`")] = ""
     bytes: int = Field(24, ge=12, le=64)
 

@@ -12,6 +12,7 @@ from .base import AbsolutePath, Http, MiB, Name, Noun, Port, like
 from .distro import EngineName, Fingerprint, Vendor
 from .model import Model
 from .provision import Reboot
+from .service import SecretName
 
 # Tells the two apart before they are read: a wrong model entry must not also be called a wrong name.
 _KIND = Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>")
@@ -66,6 +67,9 @@ class Mirrors(Noun):
     )
 
 
+SecretSource = Annotated[
+    str, like(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s].*)$", "write where it is: env:NAME or file:PATH")
+]
 PortName = Annotated[
     str, like(r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?$", "write it like 'litellm', or 'traefik/https'")
 ]
@@ -143,6 +147,12 @@ class Settings(Noun):
         description="services of the stack that run already, by service name: the URL at which the host reaches each",
     )
     options: dict[Name, dict[str, Any]] = Field({}, description="options of a service, by service name")
+    secrets: dict[SecretName, SecretSource] = Field(
+        {},
+        examples=["env:HF_TOKEN"],
+        description="values that you have, by their names in the host's `.env`: `env:NAME`, a variable on the machine "
+        "that you run from, or `file:PATH` there",
+    )
     mirrors: Mirrors = Field(Mirrors(), description="mirrors to fetch from")
     reserve_vram_mib: MiB = Field(512, description="VRAM of each card that no service may plan with, MiB")
     reserve_ram_mib: MiB = Field(1024, description="host memory that no service may plan with, MiB")
