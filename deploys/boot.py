@@ -12,7 +12,7 @@ from pyinfra.context import host
 from ..schema import HostState, Plan
 from .observe import Commands, Target, converging
 
-UNIT = "/etc/systemd/system/gpufleet.service"
+UNIT = "/etc/systemd/system/gpufleet@.service"  # an instance for each stack
 _SCRIPTS = Path(__file__).parent / "scripts"
 
 
@@ -27,8 +27,7 @@ def digest(plan: Plan) -> str:
 
 
 def _unit(plan: Plan) -> bytes:
-    text = (_SCRIPTS / f"{plan.provision.engine}.service").read_text(encoding="utf-8")
-    return text.replace("STACK", plan.stack).encode()
+    return (_SCRIPTS / f"{plan.provision.engine}.service").read_bytes()
 
 
 @converging
@@ -39,4 +38,5 @@ def starting(target: Target, state: HostState) -> Commands:
         host.noop(UNIT)
         return
     yield FileUploadCommand(io.BytesIO(unit), UNIT)
-    yield f"chmod 644 {UNIT} && systemctl -q reenable gpufleet && systemctl restart gpufleet"
+    instance = f"gpufleet@{target.plan.stack}"
+    yield f"chmod 644 {UNIT} && systemctl -q reenable {instance} && systemctl restart {instance}"

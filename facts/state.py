@@ -91,8 +91,9 @@ def parse_hashes(lines: list[str]) -> dict[str, str]:
 
 UNIT = r"""
 cd /etc/systemd/system || exit 0
-[ -L docker.service.wants/gpufleet.service ] || [ -L multi-user.target.wants/gpufleet.service ] || exit 0
-sha256sum <gpufleet.service
+name="gpufleet@$stack.service"
+[ -L "docker.service.wants/$name" ] || [ -L "multi-user.target.wants/$name" ] || exit 0
+sha256sum <gpufleet@.service
 """
 
 

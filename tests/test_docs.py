@@ -14,7 +14,8 @@ import yaml
 
 from gpufleet import cli
 from gpufleet.catalog import OURS, Catalog, findings
-from gpufleet.plan import want
+from gpufleet.deploys.site import own_data
+from gpufleet.plan import ROLES, want
 from gpufleet.plan.knobs import Memory
 from gpufleet.render import render
 from gpufleet.schema import (
@@ -112,7 +113,9 @@ def test_settings_in_the_docs_are_accepted(
         data.setdefault("stack", Path(file).stem)
     if data.get("stack", "").endswith(".yaml"):
         data["stack"] = "starter"
-    assert want(["cpu"], data)
+    hosts = [(role, told) for role in ROLES for _, told in data.pop(role, ())]  # an inventory has such
+    for role, told in hosts or [("cpu", data)]:
+        assert want([role], own_data(told))
 
 
 @pytest.mark.parametrize(("file", "block"), _blocks("yaml"))

@@ -72,7 +72,7 @@ def test_what_was_changed_by_hand_is_drift_until_the_next_run(fleet: Fleet, tmp_
         "compose.yaml",
         "/srv/gpufleet/.env",
         "/srv/gpufleet/data/redis",
-        "/etc/systemd/system/gpufleet.service",
+        "/etc/systemd/system/gpufleet@.service",
     }
     assert fleet.converge().code == 0
     assert findings(fleet, tmp_path / "report").keys() == USUAL

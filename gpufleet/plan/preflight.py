@@ -60,8 +60,18 @@ def _others(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     for project in sorted(
         {c.project for c in facts.engine.containers if c.directory.startswith(root)} - {wanted.stack}
     ):
-        what, fix = f"the stack {project} is still here", f"end it with `docker compose -p {project} down`"
-        yield warn("ENG-OTHER-STACK", "engine", what, fix)
+        yield _other(wanted, facts, project)
+
+
+def _other(wanted: Wanted, facts: HostFacts, project: str) -> Finding:
+    theirs = [c for c in facts.engine.containers if c.project == project]
+    names = sorted({c.service for c in theirs} & {s.name for s in wanted.services})
+    ports = sorted({p for s in wanted.services for p in s.published.values() if any(c.publishes(p) for c in theirs)})
+    both = [f"{word} {', '.join(map(str, those))}" for word, those in (("services", names), ("ports", ports)) if those]
+    same = f", with the same {' and '.join(both)}" if both else ""
+    what = f"the stack {project} runs from {wanted.settings.data_root}{same}"
+    fix = f"end it with `docker compose -p {project} down`, or give this one a data_root and ports of its own"
+    return block("ENG-OTHER-STACK", "stack", what, fix)
 
 
 def _moved(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
