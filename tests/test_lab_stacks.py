@@ -67,3 +67,17 @@ def test_it_answers(up: Up) -> None:
     up.run(KEYS)
     for command, piece in up.known["answers"].items():
         assert piece in up.run(command), command
+
+
+def test_other_settings_start_and_end_what_they_should(up: Up) -> None:
+    """What leaves the stack leaves the host; what it kept stays."""
+    kept = up.run("ls /srv/gpufleet/data /srv/gpufleet/models").split()
+    for then in up.known.get("then", ()):
+        give(up.host, up.known["card"], up.stack, **then["data"])
+        run = up.fleet.converge()
+        assert run.code == 0, run.output
+        names = {name.removeprefix(f"{up.stack}-").removesuffix("-1") for name in up.fleet.snapshot(up.host).containers}
+        assert not {*then["runs"]} - names
+        assert not {*then["gone"]} & names
+        assert up.fleet.converge("--json").totals["success"] == 0
+    assert not {*kept} - {*up.run("ls /srv/gpufleet/data /srv/gpufleet/models").split()}
