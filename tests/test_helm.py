@@ -18,6 +18,7 @@ import yaml
 
 from gpufleet.catalog import Catalog
 from gpufleet.render import render
+from gpufleet.render.helm import chart
 from gpufleet.schema import Plan
 from tests.charts import NODES, by_compose, by_kubernetes, charted, other, planned, templated, written
 from tests.conftest import CASES
@@ -50,6 +51,17 @@ def test_every_stack_is_a_chart_that_kubernetes_takes(stack: str, node: str, hel
     hosts = {f"{s.name}.example.org" for s in found.services if s.publish and s.gate}
     assert {rule["host"] for o in objects if o["kind"] == "Ingress" for rule in o["spec"]["rules"]} == hosts
     assert folder.joinpath("Chart.yaml").read_text() == charted(planned(stack, node))["Chart.yaml"]
+
+
+def test_what_only_its_user_has_is_asked_for(helm: Path, tmp_path: Path) -> None:
+    found = planned("cognitive-silo", "cuda", options={"litellm": {"fallback_model": "openai/gpt-4o"}})
+    assert [f.id for f in found.blocked] == ["HOST-SECRET"]
+    folder = written(chart(found, ""), tmp_path / "chart")
+    run = subprocess.run([helm, "template", "mine", folder], capture_output=True, text=True, check=False)
+    assert "given.FALLBACK_API_KEY: only you have it" in run.stderr
+    told = templated(helm, folder, "--set", "given.FALLBACK_API_KEY=sk-1")
+    kept = next(o["data"] for o in told if o["kind"] == "Secret")
+    assert base64.b64decode(kept["FALLBACK_API_KEY"]) == b"sk-1"
 
 
 def _holds_together(objects: list[dict[str, Any]], existing: bool) -> None:

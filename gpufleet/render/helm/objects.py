@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...schema import Plan, PlannedService
+from ...schema import Plan, PlannedService, Secret
 from ..compose import published
 from .names import meta, pages, secret, selector, value
 from .pod import ports
@@ -43,12 +43,18 @@ def config(plan: Plan, name: str, files: str, s: PlannedService | None = None) -
 
 def secrets(plan: Plan) -> str:
     """Values of the shape that programs want, made once: an upgrade finds them by `lookup`, and keeps them."""
-    made = {k.name: Expr(_made(k.name, k.prefix, k.bytes)) for k in plan.secrets}
+    made = {k.name: Expr(_given(k) if k.given else _made(k)) for k in plan.secrets}
     told_meta = {**meta(plan, secret(plan)), "annotations": {"helm.sh/resource-policy": "keep"}}
     told = dump({"apiVersion": "v1", "kind": "Secret", "metadata": told_meta, "type": "Opaque", "data": made})
     kept = f'(lookup "v1" "Secret" .Release.Namespace "{secret(plan)}").data | default dict'
     return f"{{{{- if not .Values.existingSecret }}}}\n{{{{- $kept := {kept} }}}}\n{told}{{{{- end }}}}\n"
 
 
-def _made(name: str, prefix: str, length: int) -> str:
-    return f'index $kept "{name}" | default (printf "{prefix}%x" (randBytes {length} | b64dec) | b64enc) | toJson'
+def _made(s: Secret) -> str:
+    return f'index $kept "{s.name}" | default (printf "{s.prefix}%x" (randBytes {s.bytes} | b64dec) | b64enc) | toJson'
+
+
+def _given(s: Secret) -> str:
+    """What was given before stays where nothing is given now."""
+    told = f"given.{s.name}: only you have it: {s.given}".replace('"', "'")
+    return f'.Values.given.{s.name} | b64enc | default (index $kept "{s.name}") | required "{told}" | toJson'

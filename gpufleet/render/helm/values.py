@@ -23,12 +23,14 @@ def values(plan: Plan) -> str:
 def _parts(plan: Plan) -> list[tuple[str, Object]]:
     keys = ", ".join(k.name for k in plan.secrets)
     made: Object = {"existingSecret": ""} if keys else {}
+    given: Object = {k.name: "" for k in plan.secrets if k.given}
     some = any(s.devices for s in plan.services)
     claimed: Object = {c.name: {"size": f"{c.gib}Gi", "accessModes": ["ReadWriteOnce"]} for c in claims(plan)}
     storage = {"storage": {"className": "", "claims": claimed}} if claimed else {}
     ingress = {"ingress": {"className": "", "tls": False, "annotations": {}}} if pages(plan) else {}
     return [
         (f"A Secret of yours with {keys}; none: they are made once, and kept.", made),
+        ("Values of that Secret that only you have.", {"given": given} if given else {}),
         ("Of all images.", {"imagePullPolicy": "IfNotPresent", "imagePullSecrets": []}),
         ("What makes directories, fetches models, and waits.", {"toolsImage": TOOLS}),
         ("Of pods with a card; none: the node's own.", {"runtimeClassName": ""} if some else {}),
