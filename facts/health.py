@@ -49,16 +49,25 @@ OWN: list[Section[Any]] = [Section("clock", "date +%s", parse_clock), Section("s
 class Checkup(FactBase[tuple[HostFacts, Health] | None]):
     """Returns HostFacts and Health; None when the host did not answer.
 
-    ``models``, ``operators``, ``urls``, ``kept`` and ``engine`` as in Facts. ``names`` to reach: ``HOST:PORT``, a line
-    each. ``programs`` that were given a card: container, ``yes`` if its model stays on it, command or ``-``, pattern,
+    ``models``, ``operators``, ``urls``, ``kept``, ``secrets`` and ``engine`` as in Facts. ``names`` to reach:
+    ``HOST:PORT``, a line each. ``programs`` that were given a card: container, ``yes`` if its model stays on it, command or ``-``, pattern,
     between tabs, a line each.
     """
 
     @override
     def command(
-        self, engine: str, root: str, models: str, operators: str, urls: str, kept: str, names: str, programs: str
+        self,
+        engine: str,
+        root: str,
+        models: str,
+        operators: str,
+        urls: str,
+        kept: str,
+        secrets: str,
+        names: str,
+        programs: str,
     ) -> str:
-        lists = {"models": models, "operators": operators, "urls": urls, "kept": kept}
+        lists = {"models": models, "operators": operators, "urls": urls, "kept": kept, "secrets": secrets}
         more = {"names": names, "programs": programs}
         return probe([*host.SECTIONS, *OWN], engine=engine, root=root, **lists, **more)
 

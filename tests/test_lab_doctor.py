@@ -21,7 +21,7 @@ docker stop starter-redis-1
 echo '# mine' >>/srv/gpufleet/current/compose.yaml
 chmod 644 /srv/gpufleet/.env
 chown 7:7 /srv/gpufleet/data/redis
-systemctl disable gpufleet
+systemctl disable gpufleet@starter
 """
 DEVICES = "d=$(echo /sys/fs/cgroup/devices/docker/$(docker ps -q --no-trunc -f name=llama)); test -d $d"
 
