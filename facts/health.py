@@ -50,8 +50,8 @@ class Checkup(FactBase[tuple[HostFacts, Health] | None]):
     """Returns HostFacts and Health; None when the host did not answer.
 
     ``models``, ``operators``, ``urls``, ``kept``, ``secrets`` and ``engine`` as in Facts. ``names`` to reach:
-    ``HOST:PORT``, a line each. ``programs`` that were given a card: container, ``yes`` if its model stays on it, command or ``-``, pattern,
-    between tabs, a line each.
+    ``HOST:PORT``, a line each. ``programs`` that were given a card: container, ``yes`` if its model stays on it,
+    command or ``-``, pattern, between tabs, a line each.
     """
 
     @override
