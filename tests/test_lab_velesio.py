@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,38 +19,12 @@ from gpufleet.render import render
 from gpufleet.schema import HostFacts
 from tests.conftest import planned
 from tests.lab.gguf import write
+from tests.lab.running import free_port, listens, running
 from tests.lab.shell import until
 from tests.lab.trees import image_tree, llama_tree
 
 pytestmark = pytest.mark.lab
 TOKEN = "second"
-
-
-@contextmanager
-def running(
-    *command: str | Path, cwd: Path, port: int | None = None, env: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A program until the block ends, from when it listens at ``port``."""
-    with (cwd / "log").open("ab") as log:
-        program = subprocess.Popen(command, cwd=cwd, env={**os.environ, **(env or {})}, stdout=log, stderr=log)
-    try:
-        if port:
-            until(f"{command[0]} at {port}: {cwd}/log", lambda: listens(port))
-        yield program
-    finally:
-        program.kill()
-        program.wait()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 def ask(port: int, path: str, body: object = None, token: str = TOKEN) -> tuple[int, str]:

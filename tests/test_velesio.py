@@ -9,30 +9,7 @@ import pytest
 from gpufleet.render import render
 from gpufleet.schema import HostFacts
 from tests.conftest import planned
-
-# What ComfyUI's own nodes ask for (nodes.py), and how many outputs each has.
-NODES = {
-    "CheckpointLoaderSimple": ({"ckpt_name"}, 3),
-    "CLIPTextEncode": ({"text", "clip"}, 1),
-    "EmptyLatentImage": ({"width", "height", "batch_size"}, 1),
-    "KSampler": (
-        {
-            "model",
-            "positive",
-            "negative",
-            "latent_image",
-            "seed",
-            "steps",
-            "cfg",
-            "sampler_name",
-            "scheduler",
-            "denoise",
-        },
-        1,
-    ),
-    "VAEDecode": ({"samples", "vae"}, 1),
-    "PreviewImage": ({"images"}, 0),
-}
+from tests.workflow import problems
 
 
 @pytest.fixture
@@ -57,11 +34,7 @@ def engine(hosts: dict[str, HostFacts], monkeypatch: pytest.MonkeyPatch) -> dict
 )
 def test_a_workflow_is_one(engine: dict[str, Any], body: dict[str, Any], sampler: str, scheduler: str) -> None:
     graph = engine["workflow"]({"prompt": "a cat", **body})
-    for node in graph.values():
-        wanted, _ = NODES[node["class_type"]]
-        assert node["inputs"].keys() == wanted
-        for link in (v for v in node["inputs"].values() if isinstance(v, list)):
-            assert link[1] < NODES[graph[link[0]]["class_type"]][1]
+    assert not problems(graph)
     sample = graph["sample"]["inputs"]
     assert (sample["sampler_name"], sample["scheduler"]) == (sampler, scheduler)
     assert sample["seed"] == body.get("seed", sample["seed"]) >= 0
