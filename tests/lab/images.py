@@ -42,6 +42,13 @@ def _stand_in(services: dict[str, Service]) -> Recipe:
     return Recipe(standins.config(services), layer=layer, version=version, real=False)
 
 
+def tree(repository: str) -> Path:
+    """The root of a real program's image, as one lower folder of an overlay: its layers, the upper first."""
+    recipe = RECIPES[repository]
+    layers = [*([_layer(repository.split("/", 1)[1], recipe)] if recipe.layer else []), recipe.tree()]
+    return Path(":".join(map(str, layers)))
+
+
 def push() -> list[str]:
     """Put the catalog's images into the registry; those that are there already cost one question each."""
     images = wanted()
