@@ -22,7 +22,7 @@ demo: setup  ## boot a host, converge it, ask it a question, converge it again
 	@$(BIN)/python -m tests.demo
 
 test: setup check  ## everything: gate, unit tests, then real hosts
-	$(PYTEST)
+	$(PYTEST) -n 2 --dist loadfile
 
 check: setup  ## the gate: ruff, mypy, import-linter
 	$(BIN)/ruff check .
