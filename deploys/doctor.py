@@ -79,6 +79,7 @@ def _names(wanted: Wanted) -> list[str]:
     """``HOST:PORT`` of what the host fetches from."""
     mirrors = wanted.settings.mirrors
     urls = [w.model.source(mirrors.huggingface) for s in wanted.services for w in s.weights]
+    urls += [mirrors.github for s in wanted.services if any(b.context for b in s.service.build.values())]
     urls += [mirrors.packages] if mirrors.packages else []
     urls += [f"https://{mirrors.registry}"] if mirrors.registry else []
     parts = [urlsplit(url) for url in urls]

@@ -1,4 +1,4 @@
-"""Bring the containers to the release: pull, switch, up, gates, and back again when a gate fails."""
+"""Bring the containers to the release: build, pull, switch, up, gates, and back again when a gate fails."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ from pyinfra.context import host
 
 from ..plan.drift import drift, outdated
 from ..plan.kept import unset
-from ..schema import HostState
+from ..schema import HostState, PlannedBuild
 from .gate import Closed, closed
 from .kept import written
 from .observe import Commands, Target, converging
 from .script import script
 from .sees import unseen
+
+
+def built(build: PlannedBuild, root: str, id: str) -> str:
+    """The script that builds an image where it is not there."""
+    args = "\n".join(f"{name}={value}" for name, value in build.args.items())
+    told = build.model_dump(include={"image", "source", "url", "folder", "dockerfile", "target", "deadline"})
+    return script("build", root=root, id=id, args=args, **told)
 
 
 @converging
@@ -27,6 +34,8 @@ def running(target: Target, state: HostState) -> Commands:
     free = {s.name for s in plan.services if not s.depends_on}
     changed = " ".join(name for name in dict.fromkeys((*outdated(plan, state), *lacking)) if name in free)
     functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated=changed)
+    for build in plan.builds:
+        yield built(build, plan.root, target.release.id)
     yield script("pull", root=plan.root, id=target.release.id)
     yield from written(target, tuple(lacking), functions)
     yield functions + script("up")

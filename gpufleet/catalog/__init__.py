@@ -35,6 +35,15 @@ class Catalog:
             raise Refused(Problem(name, "is not the name of a stack", "the path of a stack file ends in .yaml"))
         return self._entry(Stack, "stacks", name)
 
+    def image(self, folder: str) -> dict[str, str]:
+        """What an image is built of: text by path below ``images/FOLDER``."""
+        for root in self.roots:
+            if (at := root / "images" / folder).is_dir():
+                files = (p for p in sorted(at.rglob("*")) if p.is_file() and "__pycache__" not in p.parts)
+                return {p.relative_to(at).as_posix(): _text(p) for p in files}
+        known = sorted({p.name for root in self.roots for p in (root / "images").glob("*")})
+        raise Refused(Problem(f"images/{folder}", "is not in the catalog", choose(folder, known)))
+
     def names(self, kind: str) -> list[str]:
         return sorted({p.stem for root in self.roots for p in (root / kind).glob("*.yaml")})
 
@@ -79,12 +88,17 @@ def _read_cached(noun: type[NounT], path: Path) -> NounT:
 
 def _load(path: Path) -> Any:
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        return yaml.load(_text(path), Loader=_UniqueKeys)
+    except yaml.YAMLError as error:
+        raise Refused(malformed(str(path), error)) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is not UTF-8 text"
         raise Refused(Problem(str(path), f"cannot be read: {reason}".lower(), "check the path")) from None
-    except yaml.YAMLError as error:
-        raise Refused(malformed(str(path), error)) from None
 
 
 def malformed(file: str, error: yaml.YAMLError) -> Problem:

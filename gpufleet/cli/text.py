@@ -105,6 +105,7 @@ def _services(host: HostForecast) -> Iterator[RenderableType]:
 
 def _downloads(host: HostForecast, rate: float) -> Iterator[RenderableType]:
     rows = [("pull", pull.image, words.pulled(pull, rate)) for pull in host.images]
+    rows += [("build", b.image, words.built(b)) for b in host.builds]
     for fetch in host.downloads:
         part = f" of {words.size(fetch.bytes)}" if fetch.left < fetch.bytes else ""
         rows.append(("fetch", words.file(fetch), f"{words.size(fetch.left)}{part}, {words.minutes(fetch.left, rate)}"))
@@ -167,6 +168,6 @@ def _sum(found: Forecast, rate: float) -> Text:
     count = f"{len(states)} host{'s' * (len(states) != 1)}: {counted}"
     if not any(totals):
         return Text(count)
-    beside = " beside images of unknown size" * any(p.bytes is None for h in found.hosts.values() for p in h.images)
+    beside = " beside images of unknown size" * any(None in words.images(h) for h in found.hosts.values())
     slowest = words.minutes(max(totals), rate)
     return Text(f"{count}; {words.size(sum(totals))} to fetch{beside}, {slowest} at {rate:g} Mbit/s a host")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from ..schema import Fetch, HostForecast, Ledger, PlacedService, Pull
+from ..schema import Fetch, HostForecast, Ledger, Made, PlacedService, Pull
 
 WIDTH = 20  # of a bar
 
@@ -43,12 +43,31 @@ def pulled(pull: Pull, rate: float) -> str:
     '800 MB, 2 min, for ollama and research'
     """
     cost = "size not known" if pull.bytes is None else f"{size(pull.bytes)}, {minutes(pull.bytes, rate)}"
-    return cost + (f", for {' and '.join(pull.services)}" if len(pull.services) > 1 else "")
+    return cost + _shared(pull.services)
+
+
+def built(image: Made) -> str:
+    """Of what an image is built, and who shares it.
+
+    >>> built(Made(image="gpufleet.local/mem0:00", source="images/mem0", bytes=90_000_000, services=("mem0",)))
+    'on the host, of images/mem0; pulls 90 MB'
+    """
+    pulls = "what it pulls is not known" if image.bytes is None else f"pulls {size(image.bytes)}"
+    return f"on the host, of {image.source}; {pulls}" + _shared(image.services)
+
+
+def _shared(services: tuple[str, ...]) -> str:
+    return f", for {' and '.join(services)}" if len(services) > 1 else ""
 
 
 def total(host: HostForecast) -> int:
     """Bytes to fetch, as far as they are known."""
-    return sum(f.left for f in host.downloads) + sum(p.bytes or 0 for p in host.images)
+    return sum(f.left for f in host.downloads) + sum(size or 0 for size in images(host))
+
+
+def images(host: HostForecast) -> list[int | None]:
+    """What is pulled of each image, or for it; None: not known."""
+    return [*(image.bytes for image in host.images), *(image.bytes for image in host.builds)]
 
 
 def bar(book: Ledger) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Pull, Secret
+from ..schema import Download, Finding, HostFacts, Made, Plan, PlannedService, Provision, Pull, Secret
 from . import amd
 from .against import against
+from .build import builds
 from .checkup import gpu_findings
 from .driver import against as drivers
 from .driver import driverless, other_branch
@@ -35,7 +36,8 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     """
     wanted, placed, below, larger = _fitted(wanted, facts)
     fetch, images = downloads(wanted), () if below.pending else pulls(wanted, placed)
-    findings = _findings(wanted, facts, placed, below, (fetch, missing(images, facts.engine.images)))
+    made, have = () if below.pending else builds(wanted, placed), facts.engine.images
+    findings = _findings(wanted, facts, placed, below, (fetch, (*missing(images, have), *missing(made, have))))
     reached, settings = urls(wanted), wanted.settings
     services = () if below.pending else _services(wanted, facts, placed, findings, reached)
     secrets = _secrets(wanted, services)
@@ -57,6 +59,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         directories=directories(wanted),
         downloads=fetch,
         pulls=images,
+        builds=made,
         outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
         secrets=secrets,
         health_deadline=deadline(wanted),
@@ -89,7 +92,7 @@ def _findings(
     facts: HostFacts,
     placed: Placed,
     below: Provision,
-    fetch: tuple[tuple[Download, ...], tuple[Pull, ...]],
+    fetch: tuple[tuple[Download, ...], tuple[Pull | Made, ...]],
 ) -> tuple[Finding, ...]:
     """Everything that speaks against it, or is to be known."""
     cards = driverless(wanted, facts)
@@ -115,7 +118,7 @@ def _services(
     return tuple(
         resolve(wanted, s, placed, facts, reached)
         for s in wanted.services
-        if not blocked or placed.places[s.name].accelerator in s.service.image
+        if not blocked or placed.places[s.name].accelerator in s.service.accelerators
     )
 
 

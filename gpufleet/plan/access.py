@@ -18,7 +18,7 @@ NONE = Access()
 def accelerator(card: Gpu, service: Service) -> Accelerator | None:
     """What the service's image for this card is built for; None: it has none that runs there."""
     name = ACCELERATORS.get(card.vendor)
-    if name is None or name not in service.image:
+    if name is None or name not in service.accelerators:
         return None
     return name if name != "rocm" or _runs(card.gfx_target, service.gfx) else None
 

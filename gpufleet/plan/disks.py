@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..schema import Download, Finding, HostFacts, Pull
+from ..schema import Download, Finding, HostFacts, Made, Pull
 from .fetch import by_programs, room
 from .finding import block
 from .ledger import mib
@@ -15,9 +15,9 @@ FIX_STORE = "free some (`docker image prune -a`), or move the engine's data to a
 
 
 def against(
-    wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...], images: tuple[Pull, ...]
+    wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...], images: tuple[Pull | Made, ...]
 ) -> Iterable[Finding]:
-    """Disks that cannot be written to, or that hold less than is asked of them. ``images``: those to pull."""
+    """Disks that cannot be written to, or that hold less than is asked of them. ``images``: those to pull or build."""
     for disk in facts.disks:
         if not disk.writable and facts.system.uid == 0:
             yield block("HOST-DISK", disk.path, "cannot be written to", "mount it read-write, or set another data_root")

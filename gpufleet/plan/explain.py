@@ -14,6 +14,7 @@ def explain(plan: Plan) -> list[str]:
         lines.append(f"  {s.name:<10} {s.image}  on {where} ({s.reason})")
         lines += [f"    for {model} it unloads {', '.join(gone)}" for model, gone in s.unloads.items()]
     lines += [f"  {e.name:<10} external: {e.at}" for e in plan.externals]
+    lines += [f"  image {b.image}: built of {b.source}, if it is not there" for b in plan.builds]
     for name, version in plan.provision.packages.items():
         lines.append(f"  package {name} {version}".rstrip() + ("  held" if name in plan.provision.hold else ""))
     if plan.provision.pending:

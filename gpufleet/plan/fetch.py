@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import TypeVar
 
-from ..schema import Download, HostFacts, Pull
+from ..schema import Download, HostFacts, Made, Pull
 from .ledger import mib
 from .place import Placed
 from .wanted import Wanted
 
 UNPACKED = 3
+ImageT = TypeVar("ImageT", bound=Pull | Made)
 
 
 def downloads(wanted: Wanted) -> tuple[Download, ...]:
@@ -48,9 +50,9 @@ def pulls(wanted: Wanted, placed: Placed) -> tuple[Pull, ...]:
     return tuple(found.values())
 
 
-def missing(pulls: Iterable[Pull], images: Collection[str]) -> tuple[Pull, ...]:
+def missing(wanted: Iterable[ImageT], images: Collection[str]) -> tuple[ImageT, ...]:
     """Those that the engine does not have; one that is named with its digest is known by that alone."""
-    return tuple(pull for pull in pulls if _known(pull.image) not in images)
+    return tuple(one for one in wanted if _known(one.image) not in images)
 
 
 def _known(image: str) -> str:
@@ -63,14 +65,14 @@ def _known(image: str) -> str:
     return f"{name.rpartition(':')[0]}@{digest}" if at else image
 
 
-def room(pulls: Iterable[Pull]) -> int:
-    """MiB that images take of the engine's disk: three times what is pulled; those of unknown size nothing.
+def room(images: Iterable[Pull | Made]) -> int:
+    """MiB that images take of the engine's disk: three times what is pulled for them; those of unknown size nothing.
 
     They unpack to two to three times that: a server of llama.cpp for CUDA, 1.5 GB pulled, takes 4 GB
     (prem-research/prem-operator#34). What was pulled lies beside it until it is unpacked, in containerd's image store
     for good (docs.docker.com/engine/storage/containerd). As it blocks, the estimate is rather low.
     """
-    return mib(UNPACKED * sum(pull.bytes or 0 for pull in pulls))
+    return mib(UNPACKED * sum(image.bytes or 0 for image in images))
 
 
 def mirrored(image: str, registry: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..schema import Fetch, HostFacts, HostForecast, HostState, PlacedService, Plan
+from ..schema import Fetch, HostFacts, HostForecast, HostState, Made, PlacedService, Plan, PlannedBuild
 from ..schema.forecast import Change, Outlook
 from .drift import Rendered, container_changes, missing_models, missing_steps
 from .fetch import missing
@@ -45,8 +45,13 @@ def forecast(
         "containers": container_changes(plan, release, state),
         "downloads": tuple(_fetches(plan, facts, state)),
         "images": missing(plan.pulls, facts.engine.images),
+        "builds": tuple(_made(b) for b in missing(plan.builds, facts.engine.images)),
     }
     return base.model_copy(update={"state": outlook, "changes": changes, **told})
+
+
+def _made(build: PlannedBuild) -> Made:
+    return Made(image=build.image, source=build.source, bytes=build.bytes, services=build.services)
 
 
 def _services(plan: Plan) -> Iterable[PlacedService]:

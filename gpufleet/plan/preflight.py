@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..schema import Download, Finding, HostFacts, Listener, Provision, Pull
+from ..schema import Download, Finding, HostFacts, Listener, Made, Provision, Pull
 from . import amd, disks, external
 from .finding import block, either, warn
 from .kept import unreadable
@@ -17,9 +17,9 @@ def preflight(
     facts: HostFacts,
     provision: Provision,
     downloads: tuple[Download, ...],
-    images: tuple[Pull, ...],
+    images: tuple[Pull | Made, ...],
 ) -> tuple[Finding, ...]:
-    """Findings of the engine, ports, external services, disks and the way to cards. ``images``: those to pull."""
+    """Findings of the engine, ports, external services, disks and the way to cards. ``images``: those to come."""
     checks = (
         engine(wanted, facts, provision),
         _operators(wanted, facts),

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import Problem, Refused
 from ..schema import Directory, HostFacts, Mount, Output, PlannedService, PlannedStep
 from .access import access
-from .fetch import mirrored
+from .build import image
 from .fill import fill
 from .knobs import memory
 from .ledger import MIB, mib
@@ -30,8 +30,8 @@ def resolve(
     """The service as this host will run it; ``urls`` are those of all services."""
     entry, at = service.service, placed.places[service.name]
     where, first = f"services/{service.entry.service}", service.started_with
-    if at.accelerator not in entry.image:
-        what, fix = f"there is none for {at.accelerator}", f"it has: {', '.join(entry.image)}"
+    if at.accelerator not in entry.accelerators:
+        what, fix = f"there is none for {at.accelerator}", f"it has: {', '.join(entry.accelerators)}"
         raise Refused(Problem(f"{where}/image", what, fix))
     asks = _has_names(service)
     told = memory(service, wanted, placed) if asks or service.on_demand else {}
@@ -46,7 +46,7 @@ def resolve(
         pulled=service.pulled,
         pulled_bytes=sum({w.model.pull: w.model.bytes for w in service.weights if w.model.pull}.values()),
         unloads=_unloads(service, told),
-        image=mirrored(entry.image[at.accelerator], wanted.settings.mirrors.registry),
+        image=image(wanted, service, at.accelerator),
         accelerator=at.accelerator,
         devices=tuple(card.identity or "" for card in at.cards),
         access=access(at.cards, entry, wanted, facts),

@@ -36,6 +36,7 @@ class WantedService:
     on_demand: tuple[Weights, ...]
     publish: int | None
     publish_more: Mapping[str, int]
+    sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by folder what images are built of
 
     @property
     def weights(self) -> tuple[Weights, ...]:
@@ -211,7 +212,21 @@ def _service(stack_name: str, key: str, stack: Stack, settings: Settings, catalo
     check_ports(where, entry, service, publish)
     given = options(where, key, entry, service, settings)
     more = {name: settings.ports.get(f"{key}/{name}", number) for name, number in entry.publish_more.items()}
-    return WantedService(key, entry, service, given, residents, on_demand, publish, more)
+    sources = _sources(entry, service, catalog)
+    return WantedService(key, entry, service, given, residents, on_demand, publish, more, sources)
+
+
+def _sources(entry: StackService, service: Service, catalog: Catalog) -> dict[str, dict[str, str]]:
+    """By folder the files that images of ``service`` are built of."""
+    found, where = dict[str, dict[str, str]](), f"services/{entry.service}/build"
+    for build in (b for b in service.build.values() if b.folder):
+        try:
+            found[build.name] = catalog.image(build.name)
+        except Refused as refused:
+            raise _seen_from(where, refused) from None
+        if build.dockerfile not in found[build.name]:
+            raise Refused(Problem(f"{where} -> images/{build.name}", f"has no {build.dockerfile}", "add it"))
+    return found
 
 
 def _model(where: str, name: str, stack: Stack, settings: Settings, catalog: Catalog) -> Model:

@@ -45,4 +45,5 @@ class Release:
 def render(plan: Plan) -> Release:
     """The release of a plan. Raises Refused when a template asks for what the plan does not have."""
     files = generated(plan)
-    return Release({"compose.yaml": compose(plan, files), **files})
+    sources = {f"{b.folder}/{path}": text.encode() for b in plan.builds for path, text in b.files.items()}
+    return Release({"compose.yaml": compose(plan, files), **files, **sources})

@@ -33,6 +33,7 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
     """One service; what is empty is left out."""
     keys: dict[str, Any] = {
         "image": s.image,
+        "pull_policy": "never" if any(b.image == s.image for b in plan.builds) else None,
         "restart": "unless-stopped",
         "user": s.user,
         "pid": "host" if s.host_pid else None,

@@ -7,6 +7,7 @@ from .forecast import Change, ContainerChange, Fetch, Forecast, HostForecast, Pl
 from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, KeptFile, Listener, System
+from .image import Build, Made, PlannedBuild, Pull
 from .model import Architecture, Model, Shape
 from .plan import (
     Access,
@@ -20,7 +21,6 @@ from .plan import (
     Plan,
     PlannedService,
     PlannedStep,
-    Pull,
     Turns,
 )
 from .provision import Plumbing, Provision, Source
@@ -45,6 +45,7 @@ __all__ = [
     "Accelerator",
     "Access",
     "Architecture",
+    "Build",
     "Change",
     "Container",
     "ContainerChange",
@@ -76,6 +77,7 @@ __all__ = [
     "Line",
     "Link",
     "Listener",
+    "Made",
     "MigDevice",
     "Mirrors",
     "Mode",
@@ -85,6 +87,7 @@ __all__ = [
     "Output",
     "PlacedService",
     "Plan",
+    "PlannedBuild",
     "PlannedService",
     "PlannedStep",
     "Plumbing",

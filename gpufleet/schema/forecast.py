@@ -7,7 +7,8 @@ from typing import Literal
 from .base import Noun
 from .finding import Finding
 from .gpu import Gpu
-from .plan import External, Ledger, Pull
+from .image import Made, Pull
+from .plan import External, Ledger
 from .service import Accelerator
 
 # One for each operation of a run that changes something, in their order.
@@ -78,7 +79,8 @@ class HostForecast(Noun):
 
     ``state``: ``same`` (nothing to do), ``changes``, ``waits`` (the rest is planned after a reboot), ``blocked``
     (a run would refuse it and touch nothing), ``failed`` (it did not answer). ``release``: the one that would run;
-    ``current``: the one that does. ``downloads`` and ``images``: the models and images that it has not yet.
+    ``current``: the one that does. ``downloads``, ``images`` and ``builds``: the models that it has
+    not yet, images to pull, and images to build.
     ``left_out``: by service of the stack that would not run here why not.
     """
 
@@ -98,6 +100,7 @@ class HostForecast(Noun):
     containers: tuple[ContainerChange, ...] = ()
     downloads: tuple[Fetch, ...] = ()
     images: tuple[Pull, ...] = ()
+    builds: tuple[Made, ...] = ()
     findings: tuple[Finding, ...] = ()
     problems: tuple[str, ...] = ()
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from .base import Noun
 from .finding import Finding
+from .image import PlannedBuild, Pull
 from .provision import Provision
 from .service import Accelerator, Gate, Healthcheck, Secret
 
@@ -99,17 +100,6 @@ class Download(Noun):
     url: str
     bytes: int
     sha256: str
-
-
-class Pull(Noun):
-    """An image that must be there, once for all its ``services``.
-
-    ``bytes``: what is pulled of it, compressed; None: the catalog does not say.
-    """
-
-    image: str
-    bytes: int | None = None
-    services: tuple[str, ...] = ()
 
 
 class Output(Noun):
@@ -229,6 +219,7 @@ class Plan(Noun):
     directories: tuple[Directory, ...] = ()
     downloads: tuple[Download, ...] = ()
     pulls: tuple[Pull, ...] = ()
+    builds: tuple[PlannedBuild, ...] = ()
     outputs: tuple[Output, ...] = ()
     secrets: tuple[Secret, ...] = ()
     health_deadline: int

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from .base import Bytes, MiB, Name, Noun, Port, like
+from .image import Build, Image
 
 Accelerator = Literal["cuda", "rocm", "cpu"]
-# A tag is part of the name: `latest` or none would make two runs of the same release differ.
-_REFERENCE = r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._-]+)+:[\w][\w.-]*(@sha256:[0-9a-f]{64})?$"
-
-
-def _pinned(image: str) -> str:
-    if image.endswith(":latest"):
-        raise ValueError("pin a tag other than latest")
-    return image
-
-
-Image = Annotated[
-    str,
-    like(_REFERENCE, "write registry, name and tag: docker.io/library/redis:8.2.1"),
-    AfterValidator(_pinned),
-]
 GfxTarget = Annotated[str, like(r"^gfx[0-9a-f]{3,4}$", "write it like gfx1100")]
 SecretName = Annotated[str, like(r"^[A-Z][A-Z0-9_]*$", "write it like LITELLM_MASTER_KEY")]
 Absolute = Annotated[str, like(r"^/", "begin it with `/`")]
@@ -124,9 +110,12 @@ class Service(Noun):
     """
 
     title: str
-    image: dict[Accelerator, Image] = Field(min_length=1)
+    image: dict[Accelerator, Image] = {}
+    build: dict[Accelerator, Build] = Field(
+        {}, validate_default=True, description="images that no registry has: they are made on the host"
+    )
     image_bytes: dict[Accelerator, Bytes] = Field(
-        {}, description="what a host pulls of an image: its layers, compressed, for amd64; none: not known"
+        {}, description="what a host pulls of an image, or for a build: layers, compressed, for amd64; none: not known"
     )
     gpu: Literal["none", "preferred", "required"] = "none"
     gfx: list[GfxTarget] = Field([], description="compute targets compiled into the rocm image; none: not known")
@@ -175,6 +164,21 @@ class Service(Noun):
     )
     host_network: bool = Field(False, description="listens on the host itself, at `{{ bind }}:{{ service.publish }}`")
     host_pid: bool = Field(False, description="sees the processes of the host")
+
+    @property
+    def accelerators(self) -> tuple[Accelerator, ...]:
+        """Those that there is an image for."""
+        return (*self.image, *self.build)
+
+    @field_validator("build")
+    @classmethod
+    def _some(cls, build: dict[Accelerator, Build], told: ValidationInfo) -> dict[Accelerator, Build]:
+        image = told.data.get("image", {"cpu": ""})
+        if not build and not image:
+            raise ValueError("give an `image` or a `build`")
+        if twice := build.keys() & image.keys():
+            raise ValueError(f"{', '.join(sorted(twice))} has an `image`: give one of both")
+        return build
 
     @field_validator("files")
     @classmethod

@@ -55,6 +55,9 @@ class Mirrors(Noun):
     """Where to fetch from instead of the public places."""
 
     huggingface: Url = Field("https://huggingface.co", description="Hugging Face endpoint")
+    github: Url = Field(
+        "https://github.com", description="where OWNER/REPOSITORY/archive/COMMIT.tar.gz is, of images that are built"
+    )
     packages: Url | None = Field(
         None, description="vendors' package repositories: this URL, then their own without `https://`"
     )
@@ -80,7 +83,8 @@ class Settings(Noun):
 
     stack: str = Field("starter", description="a stack of the catalog, or the path of a stack file (*.yaml)")
     catalog: str | None = Field(
-        None, description="a folder of yours with services/, models/, stacks/, templates/, searched before ours"
+        None,
+        description="your folder with services/, models/, stacks/, templates/, images/, searched before ours",
     )
     data_root: AbsolutePath = Field(
         "/srv/gpufleet", description="everything gpufleet keeps on a host is below this directory"
