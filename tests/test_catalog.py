@@ -23,9 +23,11 @@ def test_every_entry_can_be_read() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_service(name: str) -> None:
     service = CATALOG.service(name)
-    assert service.gpu != "none" or list(service.image) == ["cpu"], "without a GPU there is one image"
+    assert service.gpu != "none" or service.accelerators == ("cpu",), "without a GPU there is one image"
     assert service.memory_mib >= 64
     assert all((TEMPLATES / f.template).is_file() for f in service.files)
+    for build in service.build.values():
+        assert build.context or build.dockerfile in CATALOG.image(build.name)
     assert _secrets_asked(service) <= {s.name for s in service.secrets}, "every ${NAME} is a declared secret"
     assert service.gate is None or service.gate.path.startswith("/")
 

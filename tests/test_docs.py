@@ -33,6 +33,7 @@ from gpufleet.schema import (
     Tier,
     read,
 )
+from gpufleet.schema.image import Build
 from gpufleet.schema.model import Architecture, Shape
 from gpufleet.schema.service import File, Gate, Healthcheck, OnCpu, Secret, Volume
 from gpufleet.schema.settings import Mirrors
@@ -46,7 +47,7 @@ FINDINGS = ROOT / "docs" / "findings"
 PARTS: list[tuple[str, list[type[Noun]]]] = [
     ("Settings", [Settings, Mirrors]),
     ("Stacks", [Stack, StackService, Tier, Mode]),
-    ("Services", [Service, Volume, HostPath, File, Healthcheck, Gate, Step, Secret, OnCpu, Memory]),
+    ("Services", [Service, Build, Volume, HostPath, File, Healthcheck, Gate, Step, Secret, OnCpu, Memory]),
     ("Models", [Model, Architecture, Shape]),
 ]
 
@@ -121,7 +122,7 @@ def test_settings_in_the_docs_are_accepted(
 @pytest.mark.parametrize(("file", "block"), _blocks("yaml"))
 def test_stacks_and_services_in_the_docs_are_accepted(file: str, block: str, tmp_path: Path) -> None:
     entry = yaml.safe_load(block)
-    if "image" in entry:
+    if "image" in entry or "build" in entry:
         assert read(Service, entry, file)
         return
     (tmp_path / "mine.yaml").write_text(block)

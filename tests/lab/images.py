@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gpufleet.catalog import Catalog
-from gpufleet.schema import Service
+from gpufleet.schema import Accelerator, Service
 
 from . import registry, standins
 from .recipes import RECIPES, Recipe
@@ -24,14 +24,20 @@ def wanted() -> dict[str, Recipe]:
     catalog, users = Catalog(), dict[str, dict[str, Service]]()
     for name in catalog.names("services"):
         service = catalog.service(name)
-        for image in service.image.values():
-            users.setdefault(named(image), {})[name] = service
+        for image in here(service).values():
+            users.setdefault(image, {})[name] = service
     return {image: RECIPES.get(image.rpartition(":")[0]) or _stand_in(found) for image, found in users.items()}
 
 
 def named(image: str) -> str:
     """The name by which an image can be made: nobody makes another one of the same digest."""
     return f"{image.rpartition('@')[0].rpartition(':')[0]}:lab" if "@" in image else image
+
+
+def here(service: Service) -> dict[Accelerator, str]:
+    """A service's images by accelerator, as the lab has them: what is built elsewhere stands in here."""
+    built = {kind: f"docker.io/gpufleet/{build.name}:lab" for kind, build in service.build.items()}
+    return {**{kind: named(image) for kind, image in service.image.items()}, **built}
 
 
 def _stand_in(services: dict[str, Service]) -> Recipe:

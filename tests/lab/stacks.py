@@ -13,7 +13,7 @@ import yaml
 
 from gpufleet.catalog import Catalog
 
-from .images import STAND_IN, named
+from .images import STAND_IN, here
 from .lab import Lab
 from .paths import REPOSITORY, RUN
 from .shell import LabError, replace
@@ -36,9 +36,10 @@ def write() -> None:
         _put("models", name, {**source, **shape})
     for name in catalog.names("services"):
         service = catalog.service(name)
-        images = {kind: named(image) for kind, image in service.image.items()}
+        images = here(service)
         if images != service.image:
-            _put("services", name, {**service.model_dump(mode="json", exclude_unset=True), "image": images})
+            told = service.model_dump(mode="json", exclude_unset=True, exclude={"build"})
+            _put("services", name, {**told, "image": images})
 
 
 def _put(kind: str, name: str, entry: Mapping[str, object]) -> None:
