@@ -19,6 +19,7 @@ RELEASES: dict[str, Any] = {
     "rocm": ("w7900", "single_gpu"),
     "selinux": ("selinux", "cpu"),
     "everything": ("cpu", "cpu", {"catalog": str(CASES / "catalog"), "stack": "everything"}),
+    "built": ("cpu", "cpu", {"catalog": str(CASES / "catalog"), "stack": "built"}),
     "external": ("external-llama", "cpu", {"external": {"llama": "http://127.0.0.1:8080"}}),
     "podman": ("podman-card", "single_gpu", {"engine": "podman"}),
 }
