@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from tests.test_lab_plan import plan
 from tests.test_lab_velesio import free_port
 
 pytestmark = pytest.mark.lab
-HOST = "build1"
+HOST, PODMAN = "build1", "build2"
 # The first RUN is a program of the image: nothing of it needs the network.
 DOCKERFILE = """FROM docker.io/library/python:3.13.15-slim-trixie
 ARG SIGN
@@ -40,6 +41,8 @@ class App:
 
     fleet: Fleet
     catalog: Path
+    host: str = HOST
+    more: tuple[str, ...] = ()
 
     def declare(self, files: Mapping[str, str], **build: Any) -> None:
         url, build = "http://127.0.0.1:8000/word", build if "context" in build else {"folder": "app", **build}
@@ -68,22 +71,22 @@ class App:
 
     def settings(self, *more: str) -> list[str]:
         told = {"catalog": self.catalog, "stack": self.catalog / "one.yaml", "models": "{}", "options": "{}"}
-        return [*(word for key, value in told.items() for word in ("--data", f"{key}={value}")), *more]
+        return [*(word for key, value in told.items() for word in ("--data", f"{key}={value}")), *self.more, *more]
 
     def converge(self, *more: str) -> Run:
         return self.fleet.converge(*self.settings(*more))
 
     def foretold(self, *more: str) -> tuple[int, HostForecast]:
         run = plan(self.fleet, "--json", *self.settings(*more))
-        return run.code, Forecast.model_validate_json(run.stdout).hosts[HOST]
+        return run.code, Forecast.model_validate_json(run.stdout).hosts[self.host]
 
     def run(self, command: str) -> str:
-        return self.fleet.lab.run(HOST, command, check=False).stdout
+        return self.fleet.lab.run(self.host, command, check=False).stdout
 
     @property
     def containers(self) -> dict[str, str]:
         """Their ids by service."""
-        return {n.split("-")[1]: told.split()[0] for n, told in self.fleet.snapshot(HOST).containers.items()}
+        return {n.split("-")[1]: told.split()[0] for n, told in self.fleet.snapshot(self.host).containers.items()}
 
     @property
     def images(self) -> set[str]:
@@ -92,10 +95,10 @@ class App:
 
     def settled(self, *more: str) -> None:
         """Another run changes nothing, and that is foretold."""
-        before = self.fleet.snapshot(HOST)
+        before = self.fleet.snapshot(self.host)
         assert self.converge("--json", *more).totals["success"] == 0
         code, found = self.foretold(*more)
-        assert (code, found.builds, self.fleet.snapshot(HOST)) == (0, (), before)
+        assert (code, found.builds, self.fleet.snapshot(self.host)) == (0, (), before)
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +207,17 @@ def test_a_repository_is_built_at_its_commit(app: App, archive: str) -> None:
     assert run.code == 0, run.output
     assert app.word == "three\n"
     app.settled()
+
+
+def test_podman_builds_it_too(lab: Lab, tmp_path: Path) -> None:
+    with fresh(lab, {PODMAN: "cpu+podman"}) as fleet:
+        app = App(fleet, tmp_path, PODMAN, ("--data", "engine=podman"))
+        # Hosts of the lab may not raise their limits, and Podman does for a build.
+        limits = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
+        folder = "/etc/containers/containers.conf.d"
+        app.run(f"mkdir -p {folder}; printf {quote(limits)} >{folder}/limits.conf; systemctl restart podman")
+        app.declare({"Dockerfile": DOCKERFILE, "site/word": "one\n"})
+        run = app.converge()
+        assert run.code == 0, run.output
+        assert app.word == "one\n"
+        app.settled()
