@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -19,9 +18,8 @@ from gpufleet.schema import Forecast, HostForecast
 from tests.drive import Fleet, Run, fresh
 from tests.lab import Lab
 from tests.lab.paths import GATEWAY
-from tests.lab.shell import until
+from tests.lab.running import free_port, running
 from tests.test_lab_plan import plan
-from tests.test_lab_velesio import free_port
 
 pytestmark = pytest.mark.lab
 HOST, PODMAN = "build1", "build2"
@@ -182,20 +180,9 @@ def archive(tmp_path: Path) -> Iterator[str]:
             info.size = len(text)
             tar.addfile(info, io.BytesIO(text.encode()))
     port = free_port()
-    command = [sys.executable, "-m", "http.server", str(port), "--bind", GATEWAY, "--directory", str(tmp_path)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until(
-        "the archive",
-        lambda: (
-            subprocess.run(
-                ["curl", "-fs", f"http://{GATEWAY}:{port}"], stdout=subprocess.DEVNULL, check=False
-            ).returncode
-            == 0
-        ),
-    )
-    yield f"http://{GATEWAY}:{port}"
-    server.kill()
-    server.wait()
+    command = (sys.executable, "-m", "http.server", str(port), "--bind", GATEWAY, "--directory", str(tmp_path))
+    with running(*command, cwd=tmp_path, port=port, address=GATEWAY):
+        yield f"http://{GATEWAY}:{port}"
 
 
 def test_a_repository_is_built_at_its_commit(app: App, archive: str) -> None:

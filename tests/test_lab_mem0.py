@@ -16,10 +16,10 @@ import pytest
 from gpufleet.catalog import OURS
 from tests.lab.gguf import write
 from tests.lab.paths import FILES
+from tests.lab.running import free_port, running
 from tests.lab.shell import cached
 from tests.lab.trees import llama_tree
 from tests.lab.wheels import install
-from tests.test_lab_velesio import free_port, running
 
 pytestmark = pytest.mark.lab
 IMAGE = OURS / "images" / "mem0"

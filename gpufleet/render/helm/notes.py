@@ -12,7 +12,7 @@ from .text import literal
 
 def notes(plan: Plan) -> list[str]:
     """Lines, each of one thing that is not as on a host."""
-    return [*_cards(plan), *_shared(plan), *_nodes(plan), *_kept(plan), *_steps(plan)]
+    return [*_built(plan), *_cards(plan), *_shared(plan), *_nodes(plan), *_kept(plan), *_steps(plan)]
 
 
 def text(plan: Plan) -> str:
@@ -28,6 +28,13 @@ def text(plan: Plan) -> str:
         lines += [f"  {ask} get secret {of} -o jsonpath='{{.data.{plan.secrets[0].name}}}' | base64 -d"]
     lines += ["", "To know:", *(f"- {literal(line)}" for line in notes(plan))] if notes(plan) else []
     return "\n".join(lines) + "\n"
+
+
+def _built(plan: Plan) -> Iterator[str]:
+    """A cluster builds nothing."""
+    for b in plan.builds:
+        keys = " and ".join(f"services.{name}.image" for name in b.services)
+        yield f"no registry has {b.image}: build it of {b.source}, push it to one of yours, and name it in {keys}"
 
 
 def _cards(plan: Plan) -> Iterator[str]:
