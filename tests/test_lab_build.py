@@ -51,7 +51,8 @@ class App:
             "port": 8000,
             "healthcheck": {
                 "test": ["CMD-SHELL", f"python3 -c 'import urllib.request as u; u.urlopen(\"{url}\")'"],
-                "interval": 1,
+                "interval": 2,
+                "timeout": 60,
             },
         }
         stack = {
