@@ -81,3 +81,21 @@ def test_other_settings_start_and_end_what_they_should(up: Up) -> None:
         assert not {*then["gone"]} & names
         assert up.fleet.converge("--json").totals["success"] == 0
     assert not {*kept} - {*up.run("ls /srv/gpufleet/data /srv/gpufleet/models").split()}
+
+
+def test_two_stacks_share_a_host_if_each_has_its_own_place(lab: Lab) -> None:
+    """The second is refused where the first one is, and then neither changes the other."""
+    with fresh(lab, {"pair1": "cpu"}) as fleet:
+        second = ("--data", "data_root=/srv/two", "--data", 'ports={"predict-otron": 8081}')
+        give("pair1", "cpu", "predict-otron")
+        assert fleet.converge().code == 0
+        give("pair1", "cpu", "predict-otron-ha")
+        refused = fleet.converge().output
+        assert "the stack predict-otron runs from /srv/gpufleet" in refused
+        assert "with the same services predict-otron and ports 8080; end it" in refused
+        assert fleet.converge(*second).code == 0
+        before = fleet.snapshot("pair1")
+        assert fleet.converge("--json", *second).totals["success"] == 0
+        give("pair1", "cpu", "predict-otron")
+        assert fleet.converge("--json").totals["success"] == 0
+        assert fleet.snapshot("pair1") == before
