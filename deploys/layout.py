@@ -6,7 +6,7 @@ from pyinfra.context import host
 
 from ..errors import Refused
 from ..plan.drift import in_the_way, missing_secrets, wrong_directories
-from ..schema import Directory, Entry, HostState
+from ..schema import Directory, Entry, HostState, Plan, Secret
 from .observe import Commands, Target, converging
 from .script import script
 
@@ -40,6 +40,11 @@ def secrets(target: Target, state: HostState) -> Commands:
     if missing is None:
         host.noop(f"{len(target.plan.secrets)} secrets in {target.plan.env}")
         return
-    made = "\n".join(f"{s.name} -{s.prefix} {s.bytes}" for s in missing if s.name not in target.given)
+    made = "\n".join(_made(s, target.plan) for s in missing if s.name not in target.given)
     given = " ".join(s.name for s in missing if s.name in target.given)
     yield script("secrets", root=target.plan.root, wanted=made, given=given)
+
+
+def _made(secret: Secret, plan: Plan) -> str:
+    users = [s.name for s in plan.services if any(f"${{{secret.name}:?}}" in v for v in s.environment.values())]
+    return f"{secret.name} -{secret.prefix} {secret.bytes} {', '.join(users)}"

@@ -1,6 +1,6 @@
-# Append the secrets of $wanted ("NAME PREFIX BYTES" a line) to $root/.env. Values are made here and never leave the host:
-# neither the control machine nor a log ever sees one. Those of $given (names) come as lines of standard input, which no
-# log sees either. Every other line stays as it is.
+# Append the secrets of $wanted ("NAME PREFIX BYTES USERS" a line) to $root/.env. Values are made here and never leave the
+# host: neither the control machine nor a log ever sees one. Those of $given (names) come as lines of standard input,
+# which no log sees either. Every other line stays as it is.
 umask 077
 env=$(readlink -f "$root/.env")
 [ -e "$env" ] || : >"$env"
@@ -11,9 +11,9 @@ new="$env.gpufleet-new"
 names=$(echo "$wanted" | cut -d' ' -f1 | paste -sd'|')
 grep -vE "^(${names:--})=\$" "$env" | grep -vE "^[[:blank:]]*($(echo "${given:--}" | tr ' ' '|'))=" >"$new" || true
 [ -z "$(tail -c 1 "$new")" ] || echo >>"$new"
-echo "$wanted" | while read -r name prefix bytes; do
+echo "$wanted" | while read -r name prefix bytes users; do
   [ -n "$name" ] || continue
-  printf '%s=%s%s\n' "$name" "${prefix#-}" "$(od -An -vtx1 -N"$bytes" /dev/urandom | tr -d ' \n')" >>"$new"
+  printf '# for %s\n%s=%s%s\n' "$users" "$name" "${prefix#-}" "$(od -An -vtx1 -N"$bytes" /dev/urandom | tr -d ' \n')" >>"$new"
 done
 while IFS='=' read -r name value; do
   case " $given " in *" $name "*) printf '%s=%s\n' "$name" "$value" >>"$new" ;; esac
