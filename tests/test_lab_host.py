@@ -73,6 +73,27 @@ def test_a_secret_that_is_given_reaches_the_host_alone(converged: Fleet) -> None
     assert {name for name in after if after[name] != containers[name]} == {"starter-litellm-1"}
 
 
+def test_what_no_service_has_is_deleted_by_its_name_alone(converged: Fleet) -> None:
+    make = "cd /srv/gpufleet; mkdir data/old /srv/far; touch data/old/file models/old.gguf /srv/far/mine"
+    converged.lab.run(HOST, f"{make}; ln -s /srv/far data/far")
+    purge = ("-y", "inventory/lab.py", "--limit", HOST, "gpufleet.deploys.purge")
+    shown = converged.pyinfra(*purge)
+    assert shown.code == 0, shown.output
+    told = [line.partition("/srv/gpufleet/")[2] for line in shown.lines if "/srv/gpufleet/" in line]
+    assert sorted(told) == ["data/far: 0.0 GB", "data/old: 0.0 GB", "models/old.gguf: 0.0 GB"]
+    for names, line in (
+        ("data/redis", "delete/data/redis: a service of the plan has it; leave it out"),
+        ("data/odl", "delete/data/odl: is not there; did you mean 'data/old'?"),
+    ):
+        refused = converged.pyinfra(*purge, f"delete={names},data/old")
+        assert (refused.code, line in refused.output) == (1, True), refused.output
+    assert converged.pyinfra(*purge, "delete=data/old,data/far").code == 0
+    listed = converged.lab.run(HOST, "cd /srv/gpufleet; ls data models /srv/far").stdout.split()
+    assert {"redis", "old.gguf", "mine"} <= {*listed}
+    assert not {"old", "far"} & {*listed}
+    assert converged.converge("--json").totals["success"] == 0
+
+
 def test_a_linked_model_directory_stays_a_link(converged: Fleet) -> None:
     converged.lab.run(
         HOST, "mkdir -p /mnt/share && cp -a /srv/gpufleet/models/. /mnt/share/ && chown -R 1000:1000 /mnt/share"

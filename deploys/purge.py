@@ -1,0 +1,62 @@
+"""What no service of a host has any more: shown, and deleted where its name is given.
+
+`pyinfra INVENTORY gpufleet.deploys.purge` shows it with sizes and changes nothing; `delete=data/old,models/x.gguf`
+deletes these, and nothing that the plan has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+
+from pyinfra import logger
+from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from ..errors import Refused
+from ..facts.stored import Stored
+from ..plan.unused import refusals, unused
+from ..schema import Plan
+from .observe import hurry, spoken
+from .script import script
+from .site import aim
+
+
+@deploy("gpufleet purge")
+def purge(delete: str = "") -> None:
+    """Show what this host has and its plan does not; delete what is named in ``delete``, by commas."""
+    hurry(host)
+    names = [name for name in delete.split(",") if name]
+    try:
+        aimed = aim(host)
+        if aimed is None:
+            return
+        plan = aimed[0].plan
+        stored = host.get_fact(Stored, root=plan.root) or {}
+        left = unused(plan, stored)
+        if against := refusals(names, left, stored):
+            raise Refused(*against)
+    except Refused as refused:
+        _stop(refused.problems)
+        return
+    if plan.blocked:
+        _stop(plan.blocked)  # what it will have is not known
+        return
+    for path, size in left.items():
+        logger.info("%s%s/%s: %.1f GB%s", host.print_prefix, plan.root, path, size / 1e9, ", deleted" * (path in names))
+    deleted(name="Delete what no service has", plan=plan, names=names)
+
+
+def _stop(problems: Iterable[object]) -> None:
+    for problem in problems:
+        logger.error("%s%s", host.print_prefix, problem)
+    host.state.fail_hosts({host})
+
+
+@operation()
+def deleted(plan: Plan, names: list[str]) -> Generator[str, None, None]:
+    """Delete paths below data_root that no container mounts."""
+    if names:
+        yield spoken(plan, script("purge", root=plan.root, names="\n".join(names)))
+    else:
+        host.noop("nothing was to be deleted")
