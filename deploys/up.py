@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from graphlib import TopologicalSorter
+
 from pyinfra.api.command import FunctionCommand
 from pyinfra.context import host
 
@@ -30,9 +32,9 @@ def running(target: Target, state: HostState) -> Commands:
         return
     plan, shut = target.plan, list[Closed]()
     lacking = unset(plan, target.release, state.kept)
-    # Alone, a service is to Compose another one than together with what it depends on: it would be created twice.
-    free = {s.name for s in plan.services if not s.depends_on}
-    changed = " ".join(name for name in dict.fromkeys((*outdated(plan, state), *lacking)) if name in free)
+    # What others depend on comes first.
+    order = TopologicalSorter({s.name: s.depends_on for s in plan.services}).static_order()
+    changed = " ".join(name for name in order if name in (*outdated(plan, state), *lacking))
     functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated=changed)
     for build in plan.builds:
         yield built(build, plan.root, target.release.id)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from .section import Section
 
-# NAME DIGEST: whether .env has a value for it; with a digest (sha256 of what stands behind the `=`), that very one.
+# NAME DIGEST: whether .env has a value for it; with a digest (of what stands behind the `=`, the first
+# letters of its sha256), that very one.
 HAS = r"""
 has() {
   value=$(sed -n "s/^[ \t]*$1=//p" "$root/.env" | tail -n 1)
-  [ -n "$value" ] && { [ -z "$2" ] || [ "$(printf %s "$value" | sha256sum)" = "$2  -" ]; }
+  [ -n "$value" ] && { [ -z "$2" ] || [ "$(printf %s "$value" | sha256sum | cut -c1-5)" = "$2" ]; }
 }
 """
 ENV = rf"""{HAS}

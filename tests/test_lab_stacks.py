@@ -24,6 +24,11 @@ class Up:
         self.fleet, self.stack, self.known = fleet, stack, KNOWN[stack]
         self.host: str = self.known["host"]
 
+    def containers(self) -> dict[str, str]:
+        """By service what is its container's own."""
+        found = self.fleet.snapshot(self.host).containers
+        return {name.removeprefix(f"{self.stack}-").removesuffix("-1"): told for name, told in found.items()}
+
     def run(self, command: str) -> str:
         return self.fleet.lab.run(self.host, command, check=False).stdout
 
@@ -74,11 +79,14 @@ def test_other_settings_start_and_end_what_they_should(up: Up) -> None:
     kept = up.run("ls /srv/gpufleet/data /srv/gpufleet/models").split()
     for then in up.known.get("then", ()):
         give(up.host, up.known["card"], up.stack, **then["data"])
+        before = up.containers()
         run = up.fleet.converge()
         assert run.code == 0, run.output
-        names = {name.removeprefix(f"{up.stack}-").removesuffix("-1") for name in up.fleet.snapshot(up.host).containers}
-        assert not {*then["runs"]} - names
-        assert not {*then["gone"]} & names
+        names = up.containers()
+        anew = {name for name in before if name in names and before[name] != names[name]}
+        assert anew == {*then.get("anew", anew)}
+        assert not {*then["runs"]} - names.keys()
+        assert not {*then["gone"]} & names.keys()
         assert up.fleet.converge("--json").totals["success"] == 0
     assert not {*kept} - {*up.run("ls /srv/gpufleet/data /srv/gpufleet/models").split()}
 

@@ -10,8 +10,11 @@ up() {
     sleep 5
   done
 }
-# Those of $outdated go first and by themselves: otherwise Compose re-creates what depends on them too.
-bring_up() { { [ -z "$outdated" ] || up --no-deps $outdated; } && up --remove-orphans; }
+# Those of $outdated go first, each only with what it depends on: Compose re-creates also what depends on them.
+bring_up() {
+  for service in $outdated; do up "$service" || return 1; done
+  up --remove-orphans
+}
 
 # Point the link $2 at release $1; a reader sees the old one or the new one, never none.
 switch() { ln -sfn "releases/$1" ".$2-new" && mv -T ".$2-new" "$2"; }

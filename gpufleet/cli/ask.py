@@ -48,7 +48,9 @@ def ask(inventory: str, limit: tuple[str, ...], data: tuple[str, ...]) -> Foreca
     if not found.hosts and not done.returncode:
         raise Unasked(f"INVENTORY: {inventory} has no hosts; write them into groups: cpu = ['HOST']", usage=True)
     if not found.hosts:
-        raise Unasked(f"pyinfra could not ask any host:\n{said.strip()}")
+        errors = _ERROR.findall(said)
+        what = f" {errors[-1]}; mend that, then run again" if errors else f"\n{said.strip()}"
+        raise Unasked(f"pyinfra ended before it had asked any host:{what}")
     return found
 
 

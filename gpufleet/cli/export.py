@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..errors import Refused
+from ..errors import Problem, Refused
 from ..plan import plan, want
 from ..plan.node import described
 from ..render.helm import HEAD, chart, notes
@@ -56,7 +56,11 @@ def helm(
     """
     role, facts = described(accelerator, cards, vram, ram, gfx)
     try:
-        planned = plan("kubernetes", want([role], {**options.settings(data), "stack": stack}), facts)
+        told = options.settings(data)
+        if "secrets" in told:
+            what, fix = "a chart reads nothing of this machine", "give them as values: existingSecret, or given.NAME"
+            raise Refused(Problem("--data secrets", what, fix))
+        planned = plan("kubernetes", want([role], {**told, "stack": stack}), facts)
         # What only its user has is asked for by the chart.
         if against := tuple(f for f in planned.blocked if f.id != "HOST-SECRET"):
             return _told(against, CODES["blocked"])

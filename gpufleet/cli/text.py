@@ -97,7 +97,7 @@ def _services(host: HostForecast) -> Iterator[RenderableType]:
         return
     table = _grid(4, [(Text("SERVICE", "dim"), Text("ON", "dim"), Text("PORT", "dim"), Text("IMAGE, REASON", "dim"))])
     for s in host.services:
-        table.add_row(s.name, words.place(s, host), str(s.publish or "-"), f"{s.image}\n{s.reason}")
+        table.add_row(s.name, words.place(s, host), words.ports(s), f"{s.image}\n{s.reason}")
     for e in host.externals:
         table.add_row(e.name, "external", "-", e.at)
     yield table

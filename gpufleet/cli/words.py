@@ -104,3 +104,8 @@ def place(service: PlacedService, host: HostForecast) -> str:
 
 def file(fetch: Fetch) -> str:
     return fetch.path.rsplit("/", 1)[-1]
+
+
+def ports(service: PlacedService) -> str:
+    """Those of the host."""
+    return ", ".join(map(str, filter(None, (service.publish, *service.publish_more)))) or "-"

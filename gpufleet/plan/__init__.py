@@ -62,6 +62,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         builds=made,
         outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
         secrets=secrets,
+        given=tuple(settings.secrets),
         health_deadline=deadline(wanted),
         keep_releases=settings.keep_releases,
         left_out=_left_out(wanted, placed, below, services),

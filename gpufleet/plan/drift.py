@@ -55,8 +55,10 @@ def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[Cha
     yield from _changes("directories", places)
     secrets = missing_secrets(plan, state)
     if secrets is not None:
-        what = f"has no {', '.join(s.name for s in secrets)}" if secrets else "is not root's alone"
-        yield Change(kind="secrets", what=f"{plan.env}: {what}")
+        made = ", ".join(s.name for s in secrets if s.name not in plan.given)
+        given = [f"{s.name} is not the one given" for s in secrets if s.name in plan.given]
+        what = [*([f"has no {made}"] if made else []), *given] or ["is not root's alone"]
+        yield from _changes("secrets", (f"{plan.env}: {line}" for line in what))
     yield from _changes("models", (f"{d.path}: is not there whole" for d in missing_models(plan, state)))
     if not state.release:
         yield Change(kind="release", what=f"release {release.id} is not there")

@@ -66,6 +66,7 @@ def _services(plan: Plan) -> Iterable[PlacedService]:
             devices=s.devices,
             reason=s.reason,
             publish=s.publish,
+            publish_more=tuple(s.publish_more),
             url=urls.get(s.name),
             depends_on=s.depends_on,
             memory_mib=s.memory_mib,

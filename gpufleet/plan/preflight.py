@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..schema import Download, Finding, HostFacts, Listener, Made, Provision, Pull
 from . import amd, disks, external
-from .finding import block, either, warn
+from .finding import block, either
 from .kept import unreadable
 from .preflight_engine import engine, way
 from .wanted import Wanted, WantedService
@@ -79,8 +79,8 @@ def _moved(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     mine = {c.directory for c in facts.engine.containers if c.project == wanted.stack and c.directory.startswith("/")}
     for place in sorted({path.rpartition("/releases/")[0] or path.rpartition("/current")[0] for path in mine}):
         if place and place != wanted.settings.data_root:
-            fix = f"end it, move {place} to {wanted.settings.data_root}, and run again; or set data_root back"
-            yield warn("ENG-MOVED", "data_root", f"the stack runs from {place}; its data and secrets stay there", fix)
+            fix = f"set data_root back, or end the stack, move {place} to {wanted.settings.data_root}, and run again"
+            yield block("ENG-MOVED", "data_root", f"the stack runs from {place}; its data and secrets stay there", fix)
 
 
 def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:

@@ -20,9 +20,14 @@ class Noun(BaseModel):
         return self.model_dump(mode="json")
 
 
+SYSTEM = {f"/{name}" for name in "bin boot dev etc home lib proc root run sbin sys tmp usr var".split()}  # noqa: SIM905
+
+
 def _absolute(path: str) -> str:
     if not path.startswith("/") or "/../" in f"{path}/" or path == "/":
         raise ValueError("must be an absolute path below /, without '..'")
+    if path.rstrip("/") in SYSTEM:
+        raise ValueError("is the system's own; choose a directory for gpufleet alone")
     return path.rstrip("/")
 
 
@@ -86,6 +91,10 @@ def _problem(noun: type[Noun], error: Any, where: str) -> Problem:
         return Problem(path, f"unknown key '{error['loc'][-1]}'", choose(str(error["loc"][-1]), known))
     if error["type"] == "missing":
         return Problem(path, "is missing", "add it")
+    if isinstance(error["input"], str) and error["input"].startswith(("{", "[")) and error["type"] in PLAIN:
+        return Problem(
+            path, "is text that looks like JSON", "mend it: double quotes, true and false, all brackets closed"
+        )
     wanted = LIKE.get(error.get("ctx", {}).get("pattern")) or PLAIN.get(error["type"])
     message = wanted or error["msg"].removeprefix("Value error, ")
     # Somebody may have written the secret itself.

@@ -56,7 +56,8 @@ class Fetch(Noun):
 
 
 class PlacedService(Noun):
-    """A service, where it would run and why. ``publish``: its port on the host; None: only the stack reaches it.
+    """A service, where it would run and why. ``publish``: its port on the host; None: only the stack reaches it;
+    ``publish_more``: ports of the host for its further ones.
 
     ``unloads``: by model on demand those that go for it.
     """
@@ -69,6 +70,7 @@ class PlacedService(Noun):
     devices: tuple[str, ...] = ()
     reason: str
     publish: int | None = None
+    publish_more: tuple[int, ...] = ()
     url: str | None = None
     depends_on: tuple[str, ...] = ()
     memory_mib: int

@@ -222,6 +222,7 @@ class Plan(Noun):
     builds: tuple[PlannedBuild, ...] = ()
     outputs: tuple[Output, ...] = ()
     secrets: tuple[Secret, ...] = ()
+    given: tuple[str, ...] = ()
     health_deadline: int
     keep_releases: int
     left_out: dict[str, str] = {}

@@ -23,9 +23,9 @@ def _up(lab: Lab, words: list[str], seeded: bool) -> None:
     )
 
 
-def _hosts(words: list[str]) -> dict[str, str]:
+def _hosts(words: list[str], usual: str = "cpu") -> dict[str, str]:
     pairs = (w.partition("=") for w in words)
-    return {name: profile or "cpu" for name, _, profile in pairs}
+    return {name: profile or usual for name, _, profile in pairs}
 
 
 def _ssh(lab: Lab, words: list[str]) -> None:
@@ -66,7 +66,8 @@ def main() -> int:
             case "status":
                 _status(lab)
             case "stack":
-                return stacks.bring_up(lab, args.words[0] if args.words else "", _hosts(args.words[1:]))
+                name, *words = args.words or [""]
+                return stacks.bring_up(lab, name, _hosts(words, stacks.card(name)))
             case "mirror":
                 print("lab: {url}, signed by {fingerprint}".format(**lab.mirror()))
             case "wipe" | "reboot":

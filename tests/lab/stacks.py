@@ -61,10 +61,16 @@ def give(host: str, profile: str, stack: str, **data: Any) -> None:
     replace(DATA, json.dumps({**settings(), host: {**told, **data}}, indent=1))
 
 
+def card(stack: str) -> str:
+    """The profile of a host of its kind."""
+    if stack not in KNOWN:
+        what = f"no stack '{stack}'" if stack else "STACK is not given"
+        raise LabError(f"{what}; use one of: {', '.join(KNOWN)}")
+    return str(KNOWN[stack]["card"])
+
+
 def bring_up(lab: Lab, stack: str, hosts: Mapping[str, str]) -> int:
     """Boot ``hosts`` (PROFILE by name; none: the one of stacks.yaml), converge ``stack`` and say what stands in."""
-    if stack not in KNOWN:
-        raise LabError(f"no stack '{stack}'; use one of: {', '.join(KNOWN)}")
     hosts = hosts or {KNOWN[stack]["host"]: KNOWN[stack]["card"]}
     lab.up(hosts)
     for name, profile in hosts.items():
@@ -74,6 +80,7 @@ def bring_up(lab: Lab, stack: str, hosts: Mapping[str, str]) -> int:
     done = subprocess.run(command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, check=False)
     for name in hosts:
         print(f"lab: stand-ins on {name}: {', '.join(stand_ins(lab, name)) or 'none'}")
+    print("lab: its models are tiny ones under their names: what a plan says of memory, sizes and tiers is of these")
     print(f"lab: again: {' '.join(['.venv/bin/pyinfra', *command[1:]])}; look: make lab-ssh HOST={next(iter(hosts))}")
     return done.returncode
 
