@@ -92,9 +92,8 @@ def _problem(noun: type[Noun], error: Any, where: str) -> Problem:
     if error["type"] == "missing":
         return Problem(path, "is missing", "add it")
     if isinstance(error["input"], str) and error["input"].startswith(("{", "[")) and error["type"] in PLAIN:
-        return Problem(
-            path, "is text that looks like JSON", "mend it: double quotes, true and false, all brackets closed"
-        )
+        fix = "write double quotes, true and false, and close all brackets"
+        return Problem(path, "is text, and not the JSON that it looks like", fix)
     wanted = LIKE.get(error.get("ctx", {}).get("pattern")) or PLAIN.get(error["type"])
     message = wanted or error["msg"].removeprefix("Value error, ")
     # Somebody may have written the secret itself.
