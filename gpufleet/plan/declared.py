@@ -47,6 +47,9 @@ def check_source(where: str, name: str, service: Service, model: Model, ours: bo
     if model.pull and ".pull" not in said:
         what = f"{name} is started with a file, and {model.label} is fetched by its program"
         raise Refused(Problem(where, what, "choose a model that has a `file`"))
+    if model.file and not model.file.endswith(service.suffix):
+        what = f"{name} loads files that end in {service.suffix}, unlike {model.file}"
+        raise Refused(Problem(where, what, "choose another model"))
     if model.file and not ours and ".pull" in said and ".file" not in said:
         what = f"{name} fetches its models by name, and {model.label} is a file"
         raise Refused(Problem(where, what, "choose a model that has a `pull`"))

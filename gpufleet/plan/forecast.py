@@ -80,4 +80,8 @@ def _fetches(plan: Plan, facts: HostFacts, state: HostState) -> Iterable[Fetch]:
         kept = 0 if d.path in state.entries or there > d.bytes else there
         yield Fetch(path=d.path, bytes=d.bytes, left=d.bytes - kept)
     by_programs = {step.model: step.bytes for step in missing_steps(plan, state) if step.model}
+    run = {c.service for c in state.containers if c.project == plan.stack}
+    # A program that fetches at its start, by no step of ours: whether it has is known once it runs.
+    alone = (s for s in plan.services if s.pulled_bytes and s.name not in run and not any(p.model for p in s.steps))
+    by_programs |= {", ".join(s.pulled.values()): s.pulled_bytes for s in alone}
     yield from (Fetch(path=name, bytes=size, left=size) for name, size in by_programs.items())

@@ -125,6 +125,7 @@ class Service(Noun):
     models: Literal["none", "one", "many"] = Field(
         "none", description="one: it is started with it; many: it loads them by itself, and unloads some for others"
     )
+    suffix: str = Field("", description="how the files of its models end, such as .gguf; empty: any way")
     takes_all: bool = Field(False, description="takes all the memory it may have at its start (`memory.share`)")
     slots: Literal["share", "each", "pool"] = Field(
         "share",
