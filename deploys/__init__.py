@@ -2,5 +2,6 @@
 
 from .doctor import doctor
 from .forecast import forecast
+from .purge import purge
 
-__all__ = ["doctor", "forecast"]
+__all__ = ["doctor", "forecast", "purge"]
