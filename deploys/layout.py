@@ -46,5 +46,5 @@ def secrets(target: Target, state: HostState) -> Commands:
 
 
 def _made(secret: Secret, plan: Plan) -> str:
-    users = [s.name for s in plan.services if any(f"${{{secret.name}:?}}" in v for v in s.environment.values())]
+    users = [s.name for s in plan.services if s.asks_for(secret.name)]
     return f"{secret.name} -{secret.prefix} {secret.bytes} {', '.join(users)}"

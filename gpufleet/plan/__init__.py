@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..schema import Download, Finding, HostFacts, Made, Plan, PlannedService, Provision, Pull, Secret
+from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Pull, Secret
 from . import amd
 from .against import against
 from .build import builds
@@ -93,7 +93,7 @@ def _findings(
     facts: HostFacts,
     placed: Placed,
     below: Provision,
-    fetch: tuple[tuple[Download, ...], tuple[Pull | Made, ...]],
+    fetch: tuple[tuple[Download, ...], tuple[Pull, ...]],
 ) -> tuple[Finding, ...]:
     """Everything that speaks against it, or is to be known."""
     cards = driverless(wanted, facts)
@@ -125,11 +125,10 @@ def _services(
 
 def _secrets(wanted: Wanted, services: tuple[PlannedService, ...]) -> tuple[Secret, ...]:
     """Those that something asks for here."""
-    said = " ".join(value for s in services for value in s.environment.values())
     found: dict[str, Secret] = {}
     for service in wanted.services:
         for secret in service.service.secrets:
-            if f"${{{secret.name}:?}}" in said:
+            if any(s.asks_for(secret.name) for s in services):
                 found.setdefault(secret.name, secret)
     return tuple(found[name] for name in sorted(found))
 

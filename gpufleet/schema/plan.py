@@ -178,6 +178,10 @@ class PlannedService(Noun):
     host_pid: bool = False
     steps: tuple[PlannedStep, ...] = ()
 
+    def asks_for(self, secret: str) -> bool:
+        """Whether its environment has this secret's value in it."""
+        return any(f"${{{secret}:?}}" in value for value in self.environment.values())
+
 
 class External(Noun):
     """A service of the stack that runs already, and is left as it is. ``at``: its URL, as the host asks it.
