@@ -6,20 +6,19 @@ deletes these, and nothing that the plan has.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 
 from pyinfra import logger
 from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from ..errors import Refused
 from ..facts.stored import Stored
 from ..plan.unused import refusals, unused
 from ..schema import Plan
 from .observe import hurry, spoken
 from .script import script
-from .site import aim
+from .site import refuse, target_of
 
 
 @deploy("gpufleet purge")
@@ -27,30 +26,19 @@ def purge(delete: str = "") -> None:
     """Show what this host has and its plan does not; delete what is named in ``delete``, by commas."""
     hurry(host)
     names = [name for name in delete.split(",") if name]
-    try:
-        aimed = aim(host)
-        if aimed is None:
-            return
-        plan = aimed[0].plan
-        stored = host.get_fact(Stored, root=plan.root) or {}
-        left = unused(plan, stored)
-        if against := refusals(names, left, stored):
-            raise Refused(*against)
-    except Refused as refused:
-        _stop(refused.problems)
+    target = target_of(host)
+    if target is None or target.plan.blocked:  # what it will have is not known
+        refuse(host, target.plan.blocked if target else ())
         return
-    if plan.blocked:
-        _stop(plan.blocked)  # what it will have is not known
+    plan = target.plan
+    stored = host.get_fact(Stored, root=plan.root) or {}
+    left = unused(plan, stored)
+    if against := refusals(names, left, stored):
+        refuse(host, against)
         return
     for path, size in left.items():
         logger.info("%s%s/%s: %.1f GB%s", host.print_prefix, plan.root, path, size / 1e9, ", deleted" * (path in names))
     deleted(name="Delete what no service has", plan=plan, names=names)
-
-
-def _stop(problems: Iterable[object]) -> None:
-    for problem in problems:
-        logger.error("%s%s", host.print_prefix, problem)
-    host.state.fail_hosts({host})
 
 
 @operation()

@@ -33,21 +33,20 @@ def site() -> None:
     """Converge this host to what its groups and data say."""
     _no_prompt_without_terminal()
     hurry(host)
-    target = _target(host)
+    target = target_of(host)
     if target is None:
-        host.state.fail_hosts({host})
+        refuse(host)
         return
     if host.state.should_check_for_changes():  # with -y nobody is asked, so nobody has to read it
         for line in explain(target.plan):
             logger.info("%s%s", host.print_prefix, line)
     if target.plan.blocked:
-        _say(target.plan.blocked)
-        host.state.fail_hosts({host})
+        refuse(host, target.plan.blocked)
         return
     _converge(target)
 
 
-def _target(host: Host) -> Target | None:
+def target_of(host: Host) -> Target | None:
     """What the host is to be brought to, by what it is now; None: it was said why there is nothing.
 
     A Python exception would stop the other hosts too.
@@ -122,7 +121,7 @@ def _converge(target: Target) -> None:
 def _renew(host: Host, target: Target) -> bool:
     """Give ``target`` the plan of the host as it is after its reboot. False: it was said why there is none."""
     hurry(host)
-    new = _target(host)
+    new = target_of(host)
     if new is None or new.plan.blocked:
         _say(new.plan.blocked if new else ())
         return False
@@ -153,6 +152,12 @@ def _say(problems: Iterable[object]) -> None:
     """One line a problem."""
     for problem in problems:
         logger.error("%s%s", host.print_prefix, problem)
+
+
+def refuse(host: Host, problems: Iterable[object] = ()) -> None:
+    """Say ``problems``, and leave this host out of the run; the others go on."""
+    _say(problems)
+    host.state.fail_hosts({host})
 
 
 def _no_prompt_without_terminal() -> None:
