@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
+from typing import Any
 
 from ..schema import Accelerator, Build, PlannedBuild
 from .fetch import mirrored
@@ -35,15 +36,15 @@ def builds(wanted: Wanted, placed: Placed) -> tuple[PlannedBuild, ...]:
             name = _name(build, s)
             users = (*(found[name].services if name in found else ()), s.name)
             size = s.service.image_bytes.get(accelerator)
-            found[name] = _planned(wanted, build, s).model_copy(update={"services": users, "bytes": size})
+            found[name] = _planned(wanted, build, s, image=name, services=users, bytes=size)
     return tuple(found.values())
 
 
-def _planned(wanted: Wanted, build: Build, service: WantedService) -> PlannedBuild:
+def _planned(wanted: Wanted, build: Build, service: WantedService, **known: Any) -> PlannedBuild:
     repository, _, commit = (build.context or "").removeprefix("https://github.com/").partition(".git#")
     archive = f"{wanted.settings.mirrors.github.rstrip('/')}/{repository}/archive/{commit}.tar.gz"
     return PlannedBuild(
-        image=_name(build, service),
+        **known,
         source=f"https://github.com/{repository} at {commit[:12]}" if build.context else f"images/{build.name}",
         url=archive if build.context else "",
         folder="" if build.context else f"{FOLDER}/{build.name}",

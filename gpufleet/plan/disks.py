@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..schema import Download, Finding, HostFacts, Made, Pull
+from ..schema import Download, Finding, HostFacts, Pull
 from .fetch import by_programs, room
 from .finding import block
 from .ledger import mib
@@ -15,7 +15,7 @@ FIX_STORE = "free some (`docker image prune -a`), or move the engine's data to a
 
 
 def against(
-    wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...], images: tuple[Pull | Made, ...]
+    wanted: Wanted, facts: HostFacts, downloads: tuple[Download, ...], images: tuple[Pull, ...]
 ) -> Iterable[Finding]:
     """Disks that cannot be written to, or that hold less than is asked of them. ``images``: those to pull or build."""
     for disk in facts.disks:

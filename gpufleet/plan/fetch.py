@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import TypeVar
 
-from ..schema import Download, HostFacts, Made, Pull
+from ..schema import Download, HostFacts, Pull
 from .ledger import mib
 from .place import Placed
 from .wanted import Wanted
 
 UNPACKED = 3
-ImageT = TypeVar("ImageT", bound=Pull | Made)
+ImageT = TypeVar("ImageT", bound=Pull)
 
 
 def downloads(wanted: Wanted) -> tuple[Download, ...]:
@@ -65,7 +65,7 @@ def _known(image: str) -> str:
     return f"{name.rpartition(':')[0]}@{digest}" if at else image
 
 
-def room(images: Iterable[Pull | Made]) -> int:
+def room(images: Iterable[Pull]) -> int:
     """MiB that images take of the engine's disk: three times what is pulled for them; those of unknown size nothing.
 
     They unpack to two to three times that: a server of llama.cpp for CUDA, 1.5 GB pulled, takes 4 GB

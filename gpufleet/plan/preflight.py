@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..schema import Download, Finding, HostFacts, Listener, Made, Provision, Pull
+from ..schema import Download, Finding, HostFacts, Listener, Provision, Pull
 from . import amd, disks, external
 from .finding import block, either
 from .kept import unreadable
@@ -17,7 +17,7 @@ def preflight(
     facts: HostFacts,
     provision: Provision,
     downloads: tuple[Download, ...],
-    images: tuple[Pull | Made, ...],
+    images: tuple[Pull, ...],
 ) -> tuple[Finding, ...]:
     """Findings of the engine, ports, external services, disks and the way to cards. ``images``: those to come."""
     checks = (

@@ -77,16 +77,10 @@ class Pull(Noun):
     services: tuple[str, ...] = ()
 
 
-class Made(Noun):
-    """An image that is built on the host, once for all its ``services``. ``source``: of what, for people.
+class Made(Pull):
+    """An image that is built on the host. ``source``: of what, for people; ``bytes``: what is pulled for it."""
 
-    ``bytes``: what is pulled for it, compressed; None: the catalog does not say.
-    """
-
-    image: str
     source: str
-    bytes: int | None = None
-    services: tuple[str, ...] = ()
 
 
 class PlannedBuild(Made):
