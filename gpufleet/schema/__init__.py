@@ -8,7 +8,8 @@ from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, KeptFile, Listener, System
 from .image import Build, Made, PlannedBuild, Pull
-from .model import Architecture, Model, Shape
+from .lock import Lock, LockedModel, LockedPull
+from .model import Architecture, Model, Piece, Shape
 from .plan import (
     Access,
     Directory,
@@ -77,6 +78,9 @@ __all__ = [
     "Line",
     "Link",
     "Listener",
+    "Lock",
+    "LockedModel",
+    "LockedPull",
     "Made",
     "MigDevice",
     "Mirrors",
@@ -85,6 +89,7 @@ __all__ = [
     "Mount",
     "Noun",
     "Output",
+    "Piece",
     "PlacedService",
     "Plan",
     "PlannedBuild",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from hashlib import sha256
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from .base import Bytes, Http, Noun, Sha256, like
 
-FileName = Annotated[
-    str, like(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "write the name alone, of letters, digits, `.`, `_` and `-`")
-]
+FILE = r"^[A-Za-z0-9_][\w.-]*(/[\w][\w.-]*)*$"
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Shape(Noun):
@@ -53,35 +54,103 @@ class Architecture(Noun):
         return self
 
 
-class Model(Noun):
-    """One file of weights, of a Hugging Face commit or a URL; or what its program fetches by itself, by a name."""
+class Piece(Noun):
+    """One file of a model. ``digest``: ``sha256:HEX``, or ``git:HEX``, the id that Git has for it.
 
-    file: FileName | None = None
+    The Hub knows no other digest of small files.
+    """
+
+    bytes: Bytes
+    digest: Annotated[
+        str, like(r"^(sha256:[0-9a-f]{64}|git:[0-9a-f]{40})$", "write it like sha256:HEX; `gpufleet lock` does")
+    ]
+
+    @property
+    def hex(self) -> str:
+        return self.digest.partition(":")[2]
+
+
+class Model(Noun):
+    """Weights: a file of a URL, a file or a folder of a Hugging Face repository, or what a program fetches by a name.
+
+    One of a repository whose ``revision`` is no commit, or whose files are not given here, is looked up in the lock.
+    """
+
+    file: Annotated[str, like(FILE, "write a path of letters, digits, `.`, `_`, `-` and `/`")] | None = None
+    files: dict[Annotated[str, like(FILE, "write a path in the repository")], Piece] = Field(
+        {}, description="of a folder, by their paths in the repository"
+    )
+    only: list[str] = Field([], description="files of a repository to take, such as '*.safetensors'; none: what loads")
     repo: Annotated[str, like(r"^[\w.-]+/[\w.-]+$", "write it like Qwen/Qwen2.5-1.5B-Instruct-GGUF")] | None = None
-    revision: Annotated[str, like(r"^[0-9a-f]{40}$", "write the 40 small hex digits of a commit")] | None = None
+    revision: Annotated[str, like(r"^[\w][\w./-]*$", "write a commit, a branch or a tag")] | None = None
     url: Http | None = None
     pull: Annotated[str, like(r"^[A-Za-z0-9][\w./:-]*$", "write it like llama3.2:3b")] | None = Field(
         default=None, description="the name by which a step of the service fetches it, such as Ollama's llama3.2:3b"
     )
-    bytes: Annotated[Bytes, Field(ge=1)]
+    bytes: Bytes = Field(0, description="its size; of a repository the lock knows it")
     sha256: Sha256 | None = None
     architecture: Architecture | None = None
     licence: str = ""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        sources = (self.url, self.repo, self.pull)
-        if sources.count(None) != 2 or (self.repo is None) != (self.revision is None):
-            raise ValueError("give either `url`, or `repo` with the `revision` (commit) of it, or `pull`")
-        if [self.file is None, self.sha256 is None] != [self.pull is not None] * 2:
-            raise ValueError("give `file` and `sha256`; a model with `pull` has neither")
+        if (self.url, self.repo, self.pull).count(None) != 2:
+            raise ValueError("give one of `url`, `repo` and `pull`")
+        if not self.repo and (self.files or self.only or self.revision):
+            raise ValueError("`files`, `only` and `revision` are of a `repo`")
+        if self.file and (self.files or self.only):
+            raise ValueError("give `file`, or `files` of a folder")
+        known = (self.file is not None, self.sha256 is not None, self.bytes > 0)
+        if self.url and known != (True, True, True):
+            raise ValueError("give `file`, `bytes` and `sha256` of what is at the `url`")
+        if self.pull and known != (False, False, True):
+            raise ValueError("give `bytes`; a model with `pull` has neither `file` nor `sha256`")
+        if self.repo and self.sha256 and known != (True, True, True):
+            raise ValueError("give `file` and `bytes` with `sha256`")
         return self
+
+    @property
+    def pieces(self) -> dict[str, Piece]:
+        """Its files by their paths at the source; none: not known yet, or its program's own."""
+        if self.file and self.sha256:
+            return {self.file: Piece(bytes=self.bytes, digest=f"sha256:{self.sha256}")}
+        return self.files
+
+    @property
+    def locked(self) -> bool:
+        """Whether every byte of it is known beforehand; of one with `pull` its program knows."""
+        return bool(self.pull or (self.pieces and (self.url or COMMIT.fullmatch(self.revision or ""))))
+
+    @property
+    def key(self) -> str:
+        """What the lock is asked for: repository, revision, and which of its files.
+
+        >>> Model(repo="Qwen/Qwen3-8B").key, Model(repo="a/b", file="c.gguf", revision="v1").key
+        ('Qwen/Qwen3-8B@main', 'a/b@v1 c.gguf')
+        """
+        which = [self.file] if self.file else self.only
+        return " ".join([f"{self.repo}@{self.revision or 'main'}", *which])
+
+    @property
+    def at(self) -> str:
+        """Its name below the directory of models; one of a folder tells its content, so that nothing ever changes."""
+        if self.file:
+            return self.file.rpartition("/")[2]
+        if not self.files:
+            return ""
+        told = "\n".join(f"{piece.digest} {path}" for path, piece in sorted(self.files.items()))
+        return f"{(self.repo or '').rpartition('/')[2]}-{sha256(told.encode()).hexdigest()[:12]}"
 
     @property
     def label(self) -> str:
         """What people know it by."""
-        return self.file or self.pull or ""
+        return self.at if self.file else self.pull or self.repo or ""
 
-    def source(self, huggingface: str) -> str:
-        """The URL of the file, with ``huggingface`` as the Hub's endpoint."""
-        return self.url or f"{huggingface.rstrip('/')}/{self.repo}/resolve/{self.revision}/{self.file}"
+    @property
+    def digest(self) -> str | None:
+        """What tells it from another content, hex."""
+        return self.sha256 or self.at.rpartition("-")[2] or None
+
+    def source(self, path: str, huggingface: str) -> str:
+        """The URL of one of its files, with ``huggingface`` as the Hub's endpoint."""
+        return self.url or f"{huggingface.rstrip('/')}/{self.repo}/resolve/{self.revision}/{path}"
