@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ..catalog import Catalog
+from ..catalog.lockfile import lock
 from ..errors import Problem, Refused, choose
 from ..schema import Model, Service, Settings, Stack, StackService, read
 from .chosen import elsewhere, unwanted
 from .declared import check_card, check_models, check_order, check_ports, check_source
 from .known import AUTO, ROLES, check
+from .locked import locked, together, unlocked
 from .options import options
 
 
@@ -90,18 +92,17 @@ class Wanted:
     def models_dir(self) -> str:
         return f"{self.settings.data_root}/models"
 
-    def model_path(self, model: Model) -> str:
-        return f"{self.models_dir}/{model.file}"
-
     @property
-    def model_paths(self) -> tuple[str, ...]:
-        """Of every tier."""
-        found = (w.model for wanted in (self, *self.smaller) for s in wanted.services for w in s.weights)
-        return tuple(sorted({self.model_path(model) for model in found if model.file}))
+    def own_weights(self) -> tuple[Weights, ...]:
+        """All models of its services; those of smaller tiers are theirs."""
+        return tuple(w for s in self.services for w in s.weights)
 
 
-def want(groups: list[str], data: Mapping[str, Any]) -> Wanted:
-    """Settings ``data`` of a host in inventory ``groups``; raises Refused with all that is wrong."""
+def want(groups: list[str], data: Mapping[str, Any], locking: bool = False) -> Wanted:
+    """Settings ``data`` of a host in inventory ``groups``; raises Refused with all that is wrong.
+
+    ``locking``: models that the lock does not have stay as they are declared.
+    """
     settings = read(Settings, data, "group_data")
     role = _role(groups)
     if settings.catalog and not Path(settings.catalog).is_dir():
@@ -114,6 +115,9 @@ def want(groups: list[str], data: Mapping[str, Any]) -> Wanted:
     name = Path(settings.stack).stem
     check(name, stack, settings, role, _secrets(stack, catalog) if settings.secrets else ())
     first, *rest = (_wanted(name, stack, tier, role, settings, catalog) for tier in _tiers(stack, settings))
+    weights = [w for wanted in (first, *rest) for w in wanted.own_weights]
+    if against := [*([] if locking else unlocked(weights, settings.lock)), *together(weights)]:
+        raise Refused(*against)
     return replace(first, smaller=tuple(rest))
 
 
@@ -233,9 +237,8 @@ def _model(where: str, name: str, stack: Stack, settings: Settings, catalog: Cat
     if name not in stack.models:
         raise Refused(Problem(where, f"the stack has no model '{name}'", choose(name, stack.models)))
     chosen = settings.models.get(name, stack.models[name])
-    if isinstance(chosen, Model):
-        return chosen
     try:
-        return catalog.model(chosen)
+        model = chosen if isinstance(chosen, Model) else catalog.model(chosen)
+        return model if model.locked else locked(model, lock(Path(settings.lock)))
     except Refused as refused:
         raise _seen_from(f"group_data/models/{name}", refused) from None

@@ -58,6 +58,9 @@ class Mirrors(Noun):
     github: Url = Field(
         "https://github.com", description="where OWNER/REPOSITORY/archive/COMMIT.tar.gz is, of images that are built"
     )
+    pypi: Url | None = Field(
+        None, description="index of Python packages, for images that are built and for the program that fetches models"
+    )
     packages: Url | None = Field(
         None, description="vendors' package repositories: this URL, then their own without `https://`"
     )
@@ -85,6 +88,9 @@ class Settings(Noun):
     catalog: str | None = Field(
         None,
         description="your folder with services/, models/, stacks/, templates/, images/, searched before ours",
+    )
+    lock: str = Field(
+        "gpufleet.lock", description="the file that `gpufleet lock` writes, from the directory you run in; may be missing"
     )
     data_root: AbsolutePath = Field(
         "/srv/gpufleet", description="everything gpufleet keeps on a host is below this directory"

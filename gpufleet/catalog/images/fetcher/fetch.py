@@ -1,0 +1,221 @@
+"""Fetch models: told by standard input, a token in the first line and JSON in the second; says how far it is.
+
+Each file is brought over by tries that are watched, read once more against its digest, and given its name when it is
+whole; what a try, or a run, has brought stays for the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Event, Lock, Thread
+from typing import IO, Any
+
+from store import Store, Wanted, alone, digest_of
+
+TRANSFER = Path(__file__).with_name("transfer.py")
+AT_ONCE = 4  # files
+
+
+class Failed(Exception):
+    """A file cannot be had, and why."""
+
+
+class Meter:
+    """How much is there of all that was asked for; said every ``every`` seconds."""
+
+    def __init__(self, total: int, every: float) -> None:
+        self.total, self.every, self.done, self.came = total, every, 0, 0
+        self.lock, self.start, self.end = Lock(), time.monotonic(), Event()
+
+    def add(self, count: int, came: bool = True) -> None:
+        with self.lock:
+            self.done += count
+            self.came += count if came else 0
+
+    def run(self) -> None:
+        while not self.end.wait(self.every):
+            rate = self.came / (time.monotonic() - self.start)
+            left = f", {_time((self.total - self.done) / rate)} left" if rate > 0 else ""
+            say(f"models: {_size(self.done)} of {_size(self.total)}, {_size(rate)}/s{left}")
+
+
+class Fetcher:
+    """Brings files of ``job`` into its store."""
+
+    def __init__(self, store: Store, job: dict[str, Any], token: str, meter: Meter) -> None:
+        self.store, self.token, self.meter = store, token, meter
+        self.reserve, self.stall, self.tries, self.pause = (job[k] for k in ("reserve", "stall", "tries", "pause"))
+
+    def ensure(self, f: Wanted) -> None:
+        """Have ``f`` whole, under its name or as the part that is to get it. Raises Failed."""
+        at, part = self.store.root / f.path, self.store.root / f.part
+        if at.is_symlink() and not at.exists():
+            raise Failed(f"is a link to {os.readlink(at)}, which containers do not see; put the file itself here")
+        if at.exists() and self._right(f, f.path):
+            return
+        if at.exists():
+            self.store.aside(at)
+            say(f"models/{f.path}: has other bytes than it should; set aside as {at.name}.set-aside")
+        if (twin := self.store.twin(f.digest)) and twin != part:
+            self.store.link(twin, part)
+            self.store.verified(f.part, f.digest)
+        for wrong in range(2):
+            if self._right(f, f.part):
+                return
+            self._bring(f, part, wrong)
+        if not self._right(f, f.part):
+            part.unlink(missing_ok=True)
+            raise Failed("its source has other bytes than the lock; check the model's entry, then run again")
+
+    def _right(self, f: Wanted, path: str) -> bool:
+        """Whether the file there has the bytes; it is read only where that is not known."""
+        if self.store.whole(path, f.digest):
+            self.meter.add(f.bytes, came=False)
+            return True
+        at = self.store.root / path
+        if not at.exists() or at.stat().st_size != f.bytes or digest_of(at, f.digest.partition(":")[0]) != f.digest:
+            return False
+        self.store.verified(path, f.digest)
+        return True
+
+    def _bring(self, f: Wanted, part: Path, wrong: int) -> None:
+        """Try until all bytes are there. ``wrong``: how often they have been, and were others. Raises Failed."""
+        if wrong or _size_of(part) >= f.bytes:
+            part.unlink(missing_ok=True)  # of the right size and yet not right, or too long
+        why, last, bad = "", _size_of(part), 0
+        self.meter.add(last, came=False)
+        for url in f.urls:
+            hub = f.hub and url == f.urls[-1]
+            xet = hub and not wrong
+            while _size_of(part) < f.bytes and bad < self.tries:
+                why, again = self._try(f, part, url, hub, xet)
+                xet, have = False, _size_of(part)
+                bad = 0 if have > last else bad + 1
+                last = have
+                if not again or url != f.urls[-1]:  # of a peer one try is enough
+                    break
+                time.sleep(min(self.pause * 2**bad, 60))
+        if _size_of(part) < f.bytes:
+            raise Failed(why)
+
+    def _try(self, f: Wanted, part: Path, url: str, hub: bool, xet: bool) -> tuple[str, bool]:
+        """One try: why it failed, if it did, and whether another may help."""
+        told = {"url": url, "part": str(part), "size": f.bytes, "hub": hub, "xet": xet, "token": self.token if hub else ""}
+        env = {**os.environ, "HF_HUB_DOWNLOAD_TIMEOUT": str(self.stall), "HF_ENDPOINT": url.partition("/resolve/")[0].rpartition("/")[0].rpartition("/")[0] or url}
+        with subprocess.Popen(
+            [sys.executable, TRANSFER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+        ) as child:
+            assert child.stdin and child.stdout
+            child.stdin.write(json.dumps(told))
+            child.stdin.close()
+            try:
+                return self._watch(f, child.stdout)
+            finally:
+                child.kill()
+
+    def _watch(self, f: Wanted, lines: IO[str]) -> tuple[str, bool]:
+        queue: Queue[str] = Queue()
+        Thread(target=_into, args=(lines, queue), daemon=True).start()
+        while True:
+            try:
+                line = queue.get(timeout=self.stall * 2)
+            except Empty:
+                return f"nothing came of {f.urls[-1]} for {self.stall * 2:.0f} s", True
+            if not line.strip().isdecimal():
+                told = json.loads(line) if line else {"why": "", "again": True}
+                return told["why"], told["again"]
+            self.meter.add(int(line))
+            free = os.statvfs(self.store.root)
+            if free.f_bavail * free.f_frsize < self.reserve:
+                raise Failed(f"less than {_size(self.reserve)} would stay free on its disk; free some, then run again")
+
+
+def _into(lines: IO[str], queue: Queue[str]) -> None:
+    for line in lines:
+        queue.put(line)
+    queue.put("")
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _size(count: float) -> str:
+    """
+    >>> _size(512), _size(1.25e9)
+    ('512 B', '1.2 GB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            break
+        count, last = count / 1000, unit
+    else:
+        unit = "TB"
+    return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"
+
+
+def _time(seconds: float) -> str:
+    """
+    >>> _time(40), _time(400), _time(9000)
+    ('40 s', '7 min', '2.5 h')
+    """
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def groups(files: Iterable[Wanted]) -> list[list[Wanted]]:
+    """What is seen at once: the files of a folder, or one."""
+    found: dict[str, list[Wanted]] = {}
+    for f in files:
+        found.setdefault(f.folder or f.path, []).append(f)
+    return [*found.values()]
+
+
+def fetch(fetcher: Fetcher, files: list[Wanted]) -> list[str]:
+    """Bring all of them; what could not be had."""
+    wrong: dict[str, str] = {}
+
+    def one(f: Wanted) -> None:
+        try:
+            fetcher.ensure(f)
+        except Failed as failed:
+            wrong[f.path] = f"models/{f.path}: {failed}"
+
+    first = {f.part: f for f in files}  # of the same bytes under two names, one brings them
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(one, first.values()))
+    for group in groups(files):
+        if not any(f.part in {w.part for w in files if w.path in wrong} for f in group):
+            for f in group:
+                one(f)
+            fetcher.store.show(group)
+    return [*wrong.values()]
+
+
+def main() -> int:
+    token, job = sys.stdin.readline().strip(), json.loads(sys.stdin.readline())
+    root, files = Path(job["root"]), [Wanted(**told) for told in job["files"]]
+    meter = Meter(sum({f.part: f.bytes for f in files}.values()), job["every"])
+    with alone(root, lambda: say("models: another run fetches here; this one waits for it")):
+        store = Store(root)
+        store.gather(files)
+        Thread(target=meter.run, daemon=True).start()
+        wrong = fetch(Fetcher(store, job, token, meter), files)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""The directory of models: which files are whole, and how one becomes seen.
+
+``.verified`` has a line for each: digest, bytes, time of change, inode, path. Whoever finds a file as that line says
+need not read it again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+CHUNK = 4 << 20
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file to be there. ``path`` and ``part``, which it is until it is whole, are below the store.
+
+    ``folder``: the directory that is seen only with all of its files. ``urls``: where it is, the first first; of the
+    Hub's own, ``hub``.
+    """
+
+    path: str
+    part: str
+    bytes: int
+    digest: str
+    urls: list[str]
+    hub: bool = False
+    folder: str = ""
+
+
+def digest_of(path: Path, kind: str, seen: Callable[[int], None] = lambda count: None) -> str:
+    """``sha256:HEX``, or what Git calls a file with these bytes."""
+    found = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    with path.open("rb") as file:
+        while data := file.read(CHUNK):
+            found.update(data)
+            seen(len(data))
+    return f"{kind}:{found.hexdigest()}"
+
+
+class Store:
+    """Of one directory; only one process writes to it at a time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.file, self.busy = root, root / ".verified", Lock()
+        lines = self.file.read_text().splitlines() if self.file.exists() else []
+        rows = (line.split(" ", 4) for line in lines)
+        self.known = {row[4]: (row[0], " ".join(row[1:4])) for row in rows if len(row) == 5}
+
+    def whole(self, path: str, digest: str) -> bool:
+        """Whether it is as it was when these very bytes were found in it."""
+        return self.known.get(path) == (digest, self._mark(path))
+
+    def verified(self, path: str, digest: str) -> None:
+        """Remember that a file has these bytes."""
+        with self.busy:
+            self.known[path] = (digest, self._mark(path))
+            self.save()
+
+    def twin(self, digest: str) -> Path | None:
+        """Another whole file of the same bytes."""
+        paths = (p for p, (known, mark) in self.known.items() if known == digest and mark == self._mark(p))
+        return next((self.root / p for p in paths), None)
+
+    def save(self) -> None:
+        lines = [f"{digest} {mark} {path}\n" for path, (digest, mark) in sorted(self.known.items()) if self._mark(path)]
+        new = self.file.with_name(".verified.new")
+        with new.open("w") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(self.file)
+
+    def _mark(self, path: str) -> str:
+        try:
+            s = (self.root / path).stat()
+        except OSError:
+            return ""
+        return f"{s.st_size} {s.st_mtime_ns // 10**9}.{s.st_mtime_ns % 10**9:09d} {s.st_ino}"
+
+    def aside(self, path: Path) -> None:
+        """What has the name of a model and other bytes may be its user's: it is kept."""
+        path.rename(path.with_name(f"{path.name}.set-aside"))
+
+    def link(self, source: Path, part: Path) -> None:
+        """The same bytes once more, without taking room where the file system can."""
+        part.unlink(missing_ok=True)
+        try:
+            os.link(source, part)
+        except OSError:
+            shutil.copyfile(source, part)
+
+    def gather(self, files: list[Wanted]) -> None:
+        """Take back what a run that was cut off had put together of a folder."""
+        for f in files:
+            staged = self._staged(f)
+            if f.folder and (self.root / staged).exists():
+                self._move(staged, f.part)
+        self.save()
+
+    def show(self, files: list[Wanted]) -> None:
+        """Give whole files their names: of a folder that is not there yet, all at once."""
+        folder, new = files[0].folder, [f for f in files if not self.whole(f.path, f.digest)]
+        if folder and not (self.root / folder).exists():
+            for f in new:
+                self._move(f.part, self._staged(f))
+            (self.root / ".incoming" / folder).rename(self.root / folder)
+            for f in new:
+                self.known[f.path] = self.known.pop(self._staged(f))
+        else:
+            for f in new:
+                self._move(f.part, f.path)
+        self.save()
+
+    def _staged(self, f: Wanted) -> str:
+        return f".incoming/{f.path}"
+
+    def _move(self, old: str, new: str) -> None:
+        """A file keeps what is known of it, in its new place."""
+        (self.root / new).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / old).rename(self.root / new)
+        if old in self.known:
+            self.known[new] = self.known.pop(old)
+
+
+@contextmanager
+def alone(root: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Nobody else writes meanwhile; the system itself lets go of it when this process ends, however it does."""
+    (root / ".incoming").mkdir(exist_ok=True)
+    with (root / ".incoming" / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,104 @@
+"""One try to bring a file over, in a process of its own: told by JSON on standard input, it can be killed.
+
+The Hub's own client does it, also from other places; a file that is there in part is gone on with. Lines on standard
+output are bytes that came; the last one, of a try that failed, says why, as JSON: ``why``, and ``again``, whether
+another try may help.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+from huggingface_hub import constants, get_hf_file_metadata
+from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.file_download import http_get, xet_get
+from huggingface_hub.utils import build_hf_headers
+
+# What came of a chunk that was cut off is lost.
+constants.DOWNLOAD_CHUNK_SIZE = 1 << 20
+
+
+class Bytes:
+    """What the client takes for a progress bar: it says what came, so that somebody sees when nothing does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.total, self.n = kwargs.get("total"), 0
+
+    def __enter__(self) -> Bytes:
+        return self
+
+    def __exit__(self, *args: Any) -> None:
+        pass
+
+    def update(self, count: float | None = 1) -> None:
+        print(int(count or 0), flush=True)
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+class Refused(Exception):
+    """Another try would end the same way."""
+
+
+def bring(url: str, part: Path, size: int, hub: bool, xet: bool, token: str) -> None:
+    """The bytes at ``url`` into ``part``, behind those that it has."""
+    headers = build_hf_headers(token=token or False) if hub else {}
+    if hub:
+        about = get_hf_file_metadata(url, headers=headers, token=token or False, retry_on_errors=True)
+        if about.size not in (None, size):
+            raise Refused(f"has {about.size} bytes there, not {size}; the lock is of another content")
+        if xet and about.xet_file_data and not part.exists():
+            xet_get(
+                incomplete_path=part, xet_file_data=about.xet_file_data, headers=headers, expected_size=size,
+                tqdm_class=Bytes,  # type: ignore[arg-type]
+            )  # fmt: skip
+            return
+        if urlsplit(about.location).netloc != urlsplit(url).netloc:
+            headers.pop("authorization", None)  # a signed address of the store behind the Hub
+        url = about.location
+    with part.open("ab") as file:
+        http_get(url, file, resume_size=file.tell(), headers=headers, expected_size=size, tqdm_class=Bytes)  # type: ignore[arg-type]
+
+
+def reason(error: Exception, url: str) -> tuple[str, bool]:
+    """What is wrong in one line, and whether another try may help."""
+    page = url.partition("/resolve/")[0]
+    if isinstance(error, GatedRepoError):
+        fix = 'give a token of an account that has: secrets = {"HF_TOKEN": "env:HF_TOKEN"}'
+        return f"is gated; accept its terms at {page}, and {fix}", False
+    if isinstance(error, RepositoryNotFoundError):
+        return f"{page} is not there, or private; check the name, or give a token that may read it", False
+    if isinstance(error, EntryNotFoundError):
+        return f"{url} is not there; run `gpufleet lock INVENTORY` to see what is", False
+    if isinstance(error, HfHubHTTPError | httpx2.HTTPStatusError):
+        status = error.response.status_code
+        return f"{url} answers HTTP {status}", status in (408, 425, 429) or status >= 500
+    if isinstance(error, OSError) and error.errno in (28, 122):
+        return "the disk is full; free some, then run again", False
+    if isinstance(error, Refused):
+        return str(error), False
+    return f"{url}: {type(error).__name__}: {' '.join(str(error).split())[:200]}", True
+
+
+def main() -> int:
+    told = json.load(sys.stdin)
+    # The client may write of itself; our reader takes standard output for ours alone.
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+    try:
+        bring(**{**told, "part": Path(told["part"])})
+    except Exception as error:  # whatever it is: who started this decides
+        why, again = reason(error, told["url"])
+        print(json.dumps({"why": why, "again": again}), flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

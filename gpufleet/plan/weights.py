@@ -1,0 +1,47 @@
+"""Models as the lock knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..errors import Problem
+from ..schema import Lock, Model
+
+if TYPE_CHECKING:
+    from .wanted import Weights
+
+
+def locked(model: Model, lock: Lock) -> Model:
+    """``model`` with the commit, the files and the numbers that the lock has of it; as it is, where it has none."""
+    entry = lock.models.get(model.key)
+    if entry is None:
+        return model
+    return model.model_copy(
+        update={
+            "revision": entry.revision,
+            "files": entry.files,
+            "bytes": sum(piece.bytes for piece in entry.files.values()),
+            "architecture": model.architecture or entry.architecture,
+            "licence": model.licence or entry.licence,
+        }
+    )
+
+
+def unlocked(weights: Iterable[Weights], file: str) -> list[Problem]:
+    """A line for each model of which nobody knows yet what its bytes are."""
+    fix = "run `gpufleet lock INVENTORY`, and commit the file"
+    found = {w.name: w.model.key for w in weights if not w.model.locked}
+    return [Problem(f"models/{name}", f"{key} is not in {file}", fix) for name, key in found.items()]
+
+
+def together(weights: Iterable[Weights]) -> list[Problem]:
+    """A line for each two models that would have one name on the host, and other bytes."""
+    first: dict[str, Weights] = {}
+    found: dict[str, Problem] = {}
+    for w in weights:
+        other = first.setdefault(w.model.at, w)
+        if w.model.at and other.model.digest != w.model.digest:
+            what = f"{w.model.at} is the file of {other.name}, too, with other bytes"
+            found[w.name] = Problem(f"models/{w.name}", what, "choose another model, or tier, for one of them")
+    return [*found.values()]
