@@ -19,6 +19,7 @@ from ..facts.health import Checkup
 from ..facts.state import State
 from ..plan import Wanted, plan, want
 from ..plan.checkup import checkup
+from ..plan.fetch import downloads
 from ..plan.report import Checked, data, text
 from ..render import render
 from ..schema import HostFacts, Plan, Service
@@ -78,7 +79,8 @@ def _program(stack: str, name: str, service: Service) -> str:
 def _names(wanted: Wanted) -> list[str]:
     """``HOST:PORT`` of what the host fetches from."""
     mirrors = wanted.settings.mirrors
-    urls = [w.model.source(mirrors.huggingface) for s in wanted.services for w in s.weights]
+    urls = [d.url for d in downloads(wanted)]
+    urls += [mirrors.huggingface] if any(w.model.pull for w in wanted.own_weights) else []
     urls += [mirrors.github for s in wanted.services if any(b.context for b in s.service.build.values())]
     urls += [mirrors.packages] if mirrors.packages else []
     urls += [f"https://{mirrors.registry}"] if mirrors.registry else []

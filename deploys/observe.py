@@ -16,11 +16,14 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pydantic import SecretStr
-from pyinfra.api.command import FileUploadCommand, FunctionCommand
+from pyinfra.api.arguments import ConnectorArguments
+from pyinfra.api.command import PyinfraCommand, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
+from pyinfra.api.state import State as RunState
 from pyinfra.api.state import StateStage
 from pyinfra.context import host
+from typing_extensions import override
 
 from ..errors import Refused
 from ..facts.section import ENGINE
@@ -30,7 +33,7 @@ from ..render import Release
 from ..schema import HostState, Plan
 from .given import digest
 
-Commands = Generator[str | FileUploadCommand | FunctionCommand, None, None]
+Commands = Generator[str | PyinfraCommand, None, None]
 _SEEN: WeakKeyDictionary[Host, tuple[Any, HostState]] = WeakKeyDictionary()
 
 
@@ -47,7 +50,7 @@ class Target:
     def paths(self) -> tuple[str, ...]:
         """What the state fact looks at."""
         p = self.plan
-        return (*(d.path for d in p.directories), *(d.path for d in p.downloads), p.env)
+        return (*(d.path for d in p.directories), p.env)
 
 
 def converging(func: Callable[..., Commands]) -> Callable[..., Any]:
@@ -71,6 +74,20 @@ def converging(func: Callable[..., Commands]) -> Callable[..., Any]:
 
     run.__name__, run.__module__, run.__doc__ = func.__name__, func.__module__, func.__doc__
     return operation()(run)
+
+
+class Shown(PyinfraCommand):
+    """A command of which people want to see how far it is: what it says is shown as it comes."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__()
+        self.command = command
+
+    @override
+    def execute(self, state: RunState, host: Host, connector_arguments: ConnectorArguments) -> bool:
+        command = StringCommand(self.command)
+        done, _ = host.run_shell_command(command, print_output=True, print_input=False, **connector_arguments)
+        return bool(done)
 
 
 def spoken(plan: Plan, command: str) -> str:
@@ -101,6 +118,7 @@ def arguments(target: Target) -> dict[str, str]:
         "packages": below.packages,
         "cards": (*below.cards, *below.amd_cards),
         "steps": (f"{s.service}|{_coded(s.check)}|{s.id}" for s in target.plan.steps),
+        "models": [target.plan.below_models(d.path) for d in target.plan.downloads],
         "kept": [o.keep for o in target.plan.outputs if o.keep],
         "secrets": (f"{s.name} {_digest(target, s.name)}" for s in target.plan.secrets),
     }

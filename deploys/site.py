@@ -20,7 +20,9 @@ from pyinfra.context import host
 from ..errors import Refused
 from ..facts.host import Facts
 from ..plan import Wanted, asked, explain, kept, plan, want
+from ..plan.fetch import asked as files
 from ..plan.kept import pending
+from ..plan.wanted import TOKEN
 from ..render import render
 from ..schema import HostFacts
 from . import accounts, boot, engine, layout, models, packages, reboot, release, steps, up
@@ -81,11 +83,11 @@ def questions(wanted: Wanted) -> dict[str, str]:
     """What the facts are asked with."""
     settings = wanted.settings
     lists = {
-        "models": wanted.model_paths,
+        "models": files(wanted),
         "operators": settings.operators,
         "urls": asked(wanted),
         "kept": kept(wanted),
-        "secrets": sorted({s.name for w in wanted.services for s in w.service.secrets}),
+        "secrets": sorted({TOKEN, *(s.name for w in wanted.services for s in w.service.secrets)}),
     }
     told = {name: "\n".join(lines) for name, lines in lists.items()}
     return {"engine": settings.engine, "root": settings.data_root, **told}

@@ -32,7 +32,7 @@ m=$root/models
 PRESENT = r"""
 IFS='
 '
-for p in $models; do stat -L -c '%s %n' "$p" "$p.partial" 2>/dev/null; done
+for p in $models; do stat -L -c '%s %n' "$p"; done
 """
 
 
@@ -48,10 +48,9 @@ def _disk(free: str, total: str, writable: str, device: str, path: str) -> Disk:
 
 
 def parse_present(lines: list[str]) -> dict[str, int]:
-    """Bytes there, by the final path of a model: of the file, or of its partial download."""
+    """Bytes of what is there, by path."""
     rows = [line.split(" ", 1) for line in lines if " " in line]
-    sizes = {path: int(size) for size, path in rows if size.isdecimal()}
-    return {path.removesuffix(".partial"): size for path, size in sorted(sizes.items(), key=lambda item: item[1])}
+    return {path: int(size) for size, path in rows if size.isdecimal()}
 
 
 SECTION = Section("disk", SCRIPT, parse)

@@ -89,6 +89,15 @@ def parse_hashes(lines: list[str]) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in lines if line.count(" ") == 1)
 
 
+# What each file is now, and what it was when it was verified: digest, size, time, inode, path.
+MODELS = r"""
+IFS='
+'
+cd "$root/models" || exit 0
+for p in $models; do stat -L -c 'now %s %.9Y %i %n' "$p"; done
+cat .verified
+"""
+
 UNIT = r"""
 cd /etc/systemd/system || exit 0
 name="gpufleet@$stack.service"
@@ -100,6 +109,17 @@ sha256sum <gpufleet@.service
 def parse_steps(lines: list[str]) -> tuple[str, ...]:
     """Ids of the steps that are complete."""
     return tuple(line.removeprefix("done ") for line in lines if line.startswith("done "))
+
+
+def parse_models(lines: list[str]) -> dict[str, str]:
+    """Digests of the files that are as they were when they were verified, by path below the directory of models.
+
+    >>> parse_models(["now 3 1.0 7 a", "now 3 1.0 8 b", "sha256:0 3 1.0 7 a", "sha256:1 3 1.0 9 b"])
+    {'a': 'sha256:0'}
+    """
+    rows = [row for row in (line.split(" ", 4) for line in lines) if len(row) == 5]
+    now = {path: mark for word, *mark, path in rows if word == "now"}
+    return {path: digest for digest, *mark, path in rows if digest != "now" and now.get(path) == mark}
 
 
 def parse_unit(lines: list[str]) -> str | None:
@@ -118,6 +138,7 @@ SECTIONS: list[Section[Any]] = [
     Section("hashes", HASHES, parse_hashes),
     engine.CDI_SECTION,
     Section("done", STEPS, parse_steps),
+    Section("models", MODELS, parse_models),
     plumbing.SECTION,
     kept.SECTION,
 ]
@@ -126,8 +147,8 @@ SECTIONS: list[Section[Any]] = [
 class State(FactBase[HostState | None]):
     """Returns HostState; None when the host did not answer.
 
-    ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for, ``cards``, ``kept`` files and
-    ``secrets`` (as facts/env.py has them) are a line each;
+    ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for, ``cards``, ``kept`` files,
+    ``models`` (files below their directory) and ``secrets`` (as facts/env.py has them) are a line each;
     ``release``: the id of the release whose files are read; ``compose``: its compose file, in Base64, which no shell
     takes for anything else; ``engine``: docker or podman; ``steps`` of ``stack``: service, check in Base64, and id,
     between bars, a line each.
@@ -148,10 +169,11 @@ class State(FactBase[HostState | None]):
         stack: str,
         steps: str,
         kept: str,
+        models: str,
         secrets: str,
     ) -> str:
         lists = {"paths": paths, "operators": operators, "files": files, "packages": packages, "cards": cards}
-        more = {"stack": stack, "steps": steps, "kept": kept, "secrets": secrets}
+        more = {"stack": stack, "steps": steps, "kept": kept, "models": models, "secrets": secrets}
         return probe(SECTIONS, engine=engine, root=root, release=release, compose=compose, **lists, **more)
 
     @override

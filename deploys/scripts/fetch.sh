@@ -1,35 +1,6 @@
-# Fetch $url to $path: $bytes long, with $sha256. The final name appears only after the checksum: who sees the file sees
-# all of it. A partial file is resumed; a download slower than 1 KiB/s for a minute is tried again.
-umask 022
-name="models/${path##*/}"
-part="$path.partial"
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-have() { stat -c %s "$part" 2>/dev/null || echo 0; }
-# A file of another size under this name is not ours to delete.
-[ ! -e "$path" ] || mv "$path" "$path.set-aside"
-[ "$(have)" -le "$bytes" ] || rm -f "$part"
-try=0
-while [ "$(have)" -lt "$bytes" ]; do
-  try=$((try + 1))
-  rc=0
-  curl -fsSL --connect-timeout 20 --speed-limit 1024 --speed-time 60 -C - -o "$part" "$url" 2>"$log" || rc=$?
-  if [ $rc = 23 ]; then  # curl's word for a write that failed
-    echo "$name: cannot be written: $(df -Ph "${path%/*}" | awk 'NR == 2 { print $4 " free on " $6 }'); free some, then run again" >&2
-    exit 1
-  fi
-  [ "$(have)" -lt "$bytes" ] || break
-  if [ $try -ge 5 ]; then
-    echo "$name: cannot fetch $url: $(tail -n 1 "$log"); check the address and the network, then run again" >&2
-    exit 1
-  fi
-  sleep $((try * 2))
-done
-got=$(sha256sum <"$part" | cut -c1-64)
-if [ "$got" != "$sha256" ]; then
-  rm -f "$part"
-  echo "$name: sha256 is $got, not $sha256; the source has other bytes: check the model's entry, then run again" >&2
-  exit 1
-fi
-sync "$part"
-mv "$part" "$path"
+# Run the program that fetches models. Its token goes by standard input: a container's environment is for all to see.
+rm -rf "$root/releases/.fetcher"
+token=$(sed -n "s/^HF_TOKEN=//p" "$root/.env" | tail -n 1 | sed "s/^'\(.*\)'\$/\1/")
+set -- --rm -i --network host --cap-drop ALL --cap-add DAC_OVERRIDE --cap-add FOWNER --security-opt no-new-privileges
+set -- "$@" --security-opt label=disable --label gpufleet.fetcher="$root" -v "$root/models:/models" "$image"
+printf '%s\n%s\n' "$token" "$job" | docker run "$@"

@@ -40,7 +40,7 @@ class Catalog:
         for root in self.roots:
             if (at := root / "images" / folder).is_dir():
                 files = (p for p in sorted(at.rglob("*")) if p.is_file() and "__pycache__" not in p.parts)
-                return {p.relative_to(at).as_posix(): _text(p) for p in files}
+                return {p.relative_to(at).as_posix(): text_of(p) for p in files}
         known = sorted({p.name for root in self.roots for p in (root / "images").glob("*")})
         raise Refused(Problem(f"images/{folder}", "is not in the catalog", choose(folder, known)))
 
@@ -87,13 +87,19 @@ def _read_cached(noun: type[NounT], path: Path) -> NounT:
 
 
 def _load(path: Path) -> Any:
+    return parsed(text_of(path), str(path))
+
+
+def parsed(text: str, where: str) -> Any:
+    """What YAML holds; raises Refused."""
     try:
-        return yaml.load(_text(path), Loader=_UniqueKeys)
+        return yaml.load(text, Loader=_UniqueKeys)
     except yaml.YAMLError as error:
-        raise Refused(malformed(str(path), error)) from None
+        raise Refused(malformed(where, error)) from None
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What a file holds; raises Refused."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -15,7 +15,7 @@ from ..schema import Accelerator, Plan
 from . import options
 from .codes import CODES, USAGE
 
-FETCH = Path(__file__).parent.parent / "deploys" / "scripts" / "fetch.sh"
+FETCH = Path(__file__).parent.parent / "render" / "helm" / "fetch.sh"
 MIB = click.IntRange(1, 2**31 - 1)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Pull, Secret
 from . import amd
 from .against import against
-from .build import builds
+from .build import builds, fetcher
 from .checkup import gpu_findings
 from .driver import against as drivers
 from .driver import driverless, other_branch
@@ -22,7 +22,7 @@ from .preflight_engine import missing_nodes
 from .provision import provision
 from .resolve import deadline, directories, kept, outputs, resolve
 from .tiers import LATER, fitting, unknown
-from .wanted import Wanted, WantedService, want
+from .wanted import TOKEN, Wanted, WantedService, want
 
 __all__ = ["ROLES", "Wanted", "WantedService", "asked", "explain", "kept", "plan", "want"]
 
@@ -37,10 +37,11 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     wanted, placed, below, larger = _fitted(wanted, facts)
     fetch, images = downloads(wanted), () if below.pending else pulls(wanted, placed)
     made, have = () if below.pending else builds(wanted, placed), facts.engine.images
+    client = fetcher(wanted, fetch)
     findings = _findings(wanted, facts, placed, below, (fetch, (*missing(images, have), *missing(made, have))))
     reached, settings = urls(wanted), wanted.settings
     services = () if below.pending else _services(wanted, facts, placed, findings, reached)
-    secrets = _secrets(wanted, services)
+    secrets = (*_secrets(wanted, services), *_token(wanted, fetch))
     return Plan(
         host=host,
         address=address or host,
@@ -60,9 +61,12 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         downloads=fetch,
         pulls=images,
         builds=made,
+        fetcher=client,
         outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
         secrets=secrets,
         given=tuple(settings.secrets),
+        hub=settings.mirrors.huggingface,
+        reserve_disk_mib=settings.reserve_disk_mib,
         health_deadline=deadline(wanted),
         keep_releases=settings.keep_releases,
         left_out=_left_out(wanted, placed, below, services),
@@ -131,6 +135,12 @@ def _secrets(wanted: Wanted, services: tuple[PlannedService, ...]) -> tuple[Secr
             if any(s.asks_for(secret.name) for s in services):
                 found.setdefault(secret.name, secret)
     return tuple(found[name] for name in sorted(found))
+
+
+def _token(wanted: Wanted, fetch: Iterable[Download]) -> tuple[Secret, ...]:
+    """The token that only the program that fetches models is told, where its user has given one."""
+    asked = TOKEN in wanted.settings.secrets and any(d.hub for d in fetch)
+    return (Secret(name=TOKEN, given="huggingface.co/settings/tokens"),) if asked else ()
 
 
 def _asked_for(wanted: Wanted, secrets: Iterable[Secret], facts: HostFacts) -> Iterable[Finding]:

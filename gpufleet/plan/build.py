@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any
 
-from ..schema import Accelerator, Build, PlannedBuild
+from ..catalog import Catalog
+from ..schema import Accelerator, Build, Download, PlannedBuild
 from .fetch import mirrored
 from .place import Placed
 from .wanted import Wanted, WantedService
 
 OURS = "gpufleet.local"  # no registry has this name, and none is asked for it
+FETCHER_BYTES = 60_000_000  # Python's slim image, 45 MB, and the client with hf_xet, about 15 MB
 FOLDER = ".images"  # in a release; no service has such a name
 
 
 def image(wanted: Wanted, service: WantedService, accelerator: Accelerator) -> str:
     """The image that a service runs on an ``accelerator``."""
     if build := service.service.build.get(accelerator):
-        return _name(build, service)
+        return _name(build, service.sources.get(build.name))
     return mirrored(service.service.image[accelerator], wanted.settings.mirrors.registry)
 
 
-def _name(build: Build, service: WantedService) -> str:
-    parts = [build.context, build.dockerfile, build.target, build.args, service.sources.get(build.name)]
+def _name(build: Build, files: Mapping[str, str] | None) -> str:
+    parts = [build.context, build.dockerfile, build.target, build.args, files]
     return f"{OURS}/{build.name}:{sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]}"
 
 
@@ -33,24 +36,37 @@ def builds(wanted: Wanted, placed: Placed) -> tuple[PlannedBuild, ...]:
     for s in wanted.services:
         accelerator = placed.places[s.name].accelerator
         if build := s.service.build.get(accelerator):
-            name = _name(build, s)
+            files = s.sources.get(build.name)
+            name = _name(build, files)
             users = (*(found[name].services if name in found else ()), s.name)
             size = s.service.image_bytes.get(accelerator)
-            found[name] = _planned(wanted, build, s, image=name, services=users, bytes=size)
+            found[name] = _planned(wanted, build, files or {}, image=name, services=users, bytes=size)
     return tuple(found.values())
 
 
-def _planned(wanted: Wanted, build: Build, service: WantedService, **known: Any) -> PlannedBuild:
+def fetcher(wanted: Wanted, downloads: Collection[Download]) -> PlannedBuild | None:
+    """The image of the program that fetches ``downloads``, where there are any."""
+    if not downloads:
+        return None
+    build, files = Build(folder="fetcher", deadline=1200), Catalog().image("fetcher")
+    found = _planned(wanted, build, files, image=_name(build, files), bytes=FETCHER_BYTES)
+    python = files["Dockerfile"].partition("ARG PYTHON=")[2].partition("\n")[0]
+    args = {**found.args, "PYTHON": mirrored(python, wanted.settings.mirrors.registry)}
+    return found.model_copy(update={"args": args, "folder": "."})
+
+
+def _planned(wanted: Wanted, build: Build, files: Mapping[str, str], **known: Any) -> PlannedBuild:
     repository, _, commit = (build.context or "").removeprefix("https://github.com/").partition(".git#")
+    index = wanted.settings.mirrors.pypi
     archive = f"{wanted.settings.mirrors.github.rstrip('/')}/{repository}/archive/{commit}.tar.gz"
     return PlannedBuild(
         **known,
         source=f"https://github.com/{repository} at {commit[:12]}" if build.context else f"images/{build.name}",
         url=archive if build.context else "",
         folder="" if build.context else f"{FOLDER}/{build.name}",
-        files=dict(service.sources.get(build.name, {})),
+        files=dict(files),
         dockerfile=build.dockerfile,
         target=build.target or "",
-        args=build.args,
+        args={**({"PIP_INDEX_URL": index} if index else {}), **build.args},
         deadline=build.deadline,
     )

@@ -47,11 +47,12 @@ def check_source(where: str, name: str, service: Service, model: Model, ours: bo
     if model.pull and ".pull" not in said:
         what = f"{name} is started with a file, and {model.label} is fetched by its program"
         raise Refused(Problem(where, what, "choose a model that has a `file`"))
-    if model.file and not model.file.endswith(service.suffix):
-        what = f"{name} loads files that end in {service.suffix}, unlike {model.file}"
+    if service.suffix and model.pieces and not model.main(service.suffix):
+        what = f"{name} loads files that end in {service.suffix}, unlike {model.label}"
         raise Refused(Problem(where, what, "choose another model"))
-    if model.file and not ours and ".pull" in said and ".file" not in said:
-        what = f"{name} fetches its models by name, and {model.label} is a file"
+    kind = "file" if model.file else "folder"
+    if not model.pull and not ours and ".pull" in said and f".{kind}" not in said:
+        what = f"{name} fetches its models by name, and {model.label} is a {kind}"
         raise Refused(Problem(where, what, "choose a model that has a `pull`"))
 
 

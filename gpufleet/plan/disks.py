@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..schema import Download, Finding, HostFacts, Pull
-from .fetch import by_programs, room
+from .fetch import by_programs, left, room
 from .finding import block
 from .ledger import mib
 from .wanted import Wanted
@@ -25,7 +25,8 @@ def against(
         return
     # The models' own disk, where they have one, comes last.
     data, models, store = facts.disks[0], facts.disks[-1], facts.engine.store or facts.disks[0]
-    files = sum(max(0, d.bytes - facts.present.get(d.path, 0)) for d in downloads)
+    # The same bytes under two names take room once.
+    files = sum({d.digest: left(d, facts.present) for d in downloads}.values())
     asked = (
         (models, "of models", mib(files + by_programs(wanted, facts))),
         (store, "of images", room(images)),

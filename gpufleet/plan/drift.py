@@ -138,9 +138,8 @@ def missing_secrets(plan: Plan, state: HostState) -> tuple[Secret, ...] | None:
 
 
 def missing_models(plan: Plan, state: HostState) -> tuple[Download, ...]:
-    """A file under its final name was verified before it got that name: its size tells the rest."""
-    have = {path: entry.size for path, entry in state.entries.items()}
-    return tuple(d for d in plan.downloads if have.get(d.path) != d.bytes)
+    """Those that are not as they were when they were verified, with these bytes."""
+    return tuple(d for d in plan.downloads if state.models.get(plan.below_models(d.path)) != d.digest)
 
 
 def missing_steps(plan: Plan, state: HostState) -> tuple[PlannedStep, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import TypeVar
 
-from ..schema import Download, HostFacts, Pull
+from ..schema import Download, HostFacts, Model, Pull
 from .ledger import mib
 from .place import Placed
 from .wanted import Wanted
@@ -17,18 +18,40 @@ ImageT = TypeVar("ImageT", bound=Pull)
 def downloads(wanted: Wanted) -> tuple[Download, ...]:
     """The model files, by path."""
     hub = wanted.settings.mirrors.huggingface
-    found = {
-        wanted.model_path(w.model): Download(
-            path=wanted.model_path(w.model),
-            url=w.model.source(hub),
-            bytes=w.model.bytes,
-            sha256=w.model.sha256,
-        )
-        for s in wanted.services
-        for w in s.weights
-        if w.model.sha256
-    }
+    found = {d.path: d for w in wanted.own_weights for d in of_model(w.model, wanted.models_dir, hub)}
     return tuple(found[path] for path in sorted(found))
+
+
+@lru_cache(maxsize=1024)
+def of_model(model: Model, at: str, hub: str) -> tuple[Download, ...]:
+    """The files of a model below the directory ``at``; ``hub``: the Hub's endpoint."""
+    folder = "" if model.file else f"{at}/{model.at}"
+    return tuple(
+        Download(
+            path=f"{folder}/{path}" if folder else f"{at}/{model.at}",
+            part=f"{at}/.incoming/{piece.hex}",
+            url=model.source(path, hub),
+            hub=model.repo is not None,
+            bytes=piece.bytes,
+            digest=piece.digest,
+            folder=folder,
+        )
+        for path, piece in model.pieces.items()
+    )
+
+
+def asked(wanted: Wanted) -> tuple[str, ...]:
+    """Paths whose sizes the facts are asked for: of the files of every tier, and of what came of them."""
+    found = (d for tier in (wanted, *wanted.smaller) for d in downloads(tier))
+    return tuple(sorted({path for d in found for path in (d.path, d.part)}))
+
+
+def left(download: Download, present: Mapping[str, int]) -> int:
+    """Bytes of it that are still to come; ``present``: sizes by path."""
+    if present.get(download.path) == download.bytes:
+        return 0
+    have = present.get(download.part, 0)
+    return download.bytes - (have if have <= download.bytes else 0)
 
 
 def by_programs(wanted: Wanted, facts: HostFacts) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ..schema import Fetch, HostFacts, HostForecast, HostState, Made, PlacedService, Plan, PlannedBuild
 from ..schema.forecast import Change, Outlook
 from .drift import Rendered, container_changes, missing_models, missing_steps
-from .fetch import missing
+from .fetch import left, missing
 
 
 def untouched(plan: Plan, facts: HostFacts) -> HostForecast:
@@ -75,10 +75,7 @@ def _services(plan: Plan) -> Iterable[PlacedService]:
 
 def _fetches(plan: Plan, facts: HostFacts, state: HostState) -> Iterable[Fetch]:
     for d in missing_models(plan, state):
-        there = facts.present.get(d.path, 0)
-        # A file of another size is set aside, and a partial one that is too long thrown away.
-        kept = 0 if d.path in state.entries or there > d.bytes else there
-        yield Fetch(path=d.path, bytes=d.bytes, left=d.bytes - kept)
+        yield Fetch(path=d.path, bytes=d.bytes, left=left(d, facts.present))
     by_programs = {step.model: step.bytes for step in missing_steps(plan, state) if step.model}
     run = {c.service for c in state.containers if c.project == plan.stack}
     # A program that fetches at its start, by no step of ours: whether it has is known once it runs.

@@ -8,7 +8,8 @@ from functools import lru_cache
 from ..schema import Line, Model
 from .kv import CUDA_CONTEXT_MIB, llama_compute, llama_kv, llama_tokens, vllm_kv, vllm_tokens
 from .ledger import mib
-from .wanted import WantedService, Weights
+from .wanted import WantedService
+from .weights import Weights
 
 Lines = tuple[Line, ...]
 

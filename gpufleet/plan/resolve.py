@@ -10,12 +10,14 @@ from ..errors import Problem, Refused
 from ..schema import Directory, HostFacts, Mount, Output, PlannedService, PlannedStep
 from .access import access
 from .build import image
+from .fetch import of_model
 from .fill import fill
 from .knobs import memory
 from .ledger import MIB, mib
 from .need import evicted, need
 from .place import Place, Placed
 from .wanted import Wanted, WantedService
+from .weights import Weights
 
 # What a container has as its catalog entry says it.
 AS_DECLARED = (
@@ -40,9 +42,9 @@ def resolve(
         name=service.name,
         kind=service.entry.service,
         model=first.name if first else None,
-        model_sha256=first.model.sha256 if first else None,
+        model_digest=first.model.digest if first else None,
         models=tuple(w.name for w in service.weights),
-        files=tuple(wanted.model_path(w.model) for w in service.weights if w.model.file),
+        files=tuple(d.path for w in service.weights for d in of_model(w.model, wanted.models_dir, "")),
         pulled=service.pulled,
         pulled_bytes=sum({w.model.pull: w.model.bytes for w in service.weights if w.model.pull}.values()),
         unloads=_unloads(service, told),
@@ -105,7 +107,7 @@ def _has_names(service: WantedService) -> bool:
 def _names(
     wanted: Wanted, service: WantedService, placed: Placed, told: dict[str, int], urls: Mapping[str, str]
 ) -> dict[str, Any]:
-    models = [{**w.model.model_dump(), "name": w.name} for w in service.weights]
+    models = [_told(w, service.service.suffix) for w in service.weights]
     return {
         "memory": told,
         "models": models,
@@ -122,6 +124,13 @@ def _names(
         },
         "urls": urls,
     }
+
+
+def _told(weights: Weights, suffix: str) -> dict[str, Any]:
+    """A model, as a catalog entry can ask for it: ``file`` and ``folder`` are below the directory of models."""
+    model = weights.model
+    where = {"file": model.main(suffix), "folder": None if model.file else model.at or None}
+    return {**model.model_dump(exclude={"files"}), **where, "name": weights.name}
 
 
 def _memory_mib(service: WantedService, at: Place) -> int:

@@ -14,16 +14,10 @@ from ..schema import Model, Service, Settings, Stack, StackService, read
 from .chosen import elsewhere, unwanted
 from .declared import check_card, check_models, check_order, check_ports, check_source
 from .known import AUTO, ROLES, check
-from .locked import locked, together, unlocked
 from .options import options
+from .weights import Weights, locked, together, unlocked
 
-
-@dataclass(frozen=True)
-class Weights:
-    """A model by the name that the stack has for it."""
-
-    name: str
-    model: Model
+TOKEN = "HF_TOKEN"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +116,9 @@ def want(groups: list[str], data: Mapping[str, Any], locking: bool = False) -> W
 
 
 def _secrets(stack: Stack, catalog: Catalog) -> set[str]:
-    """Names of what its services keep in .env."""
-    return {secret.name for entry in stack.services.values() for secret in catalog.service(entry.service).secrets}
+    """Names of what its services keep in .env, and of the token that models are fetched with."""
+    found = {secret.name for entry in stack.services.values() for secret in catalog.service(entry.service).secrets}
+    return {*found, TOKEN}
 
 
 def _tiers(stack: Stack, settings: Settings) -> list[str | None]:

@@ -1,15 +1,20 @@
-"""Models as the lock knows them."""
+"""Models by the names that a stack has for them, as the lock knows them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from ..errors import Problem
 from ..schema import Lock, Model
 
-if TYPE_CHECKING:
-    from .wanted import Weights
+
+@dataclass(frozen=True)
+class Weights:
+    """A model by the name that the stack has for it."""
+
+    name: str
+    model: Model
 
 
 def locked(model: Model, lock: Lock) -> Model:

@@ -117,4 +117,4 @@ def _labels(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str,
     """Compose does not see the content of mounted files: their digests as labels make a changed one re-create."""
     mine = [files[o.path] for o in plan.outputs if o.service == s.name]
     labels = {"gpufleet.files": hashlib.sha256(b"\0".join(mine)).hexdigest()[:16]} if mine else {}
-    return {**s.labels, **labels, **({"gpufleet.model": s.model_sha256[:16]} if s.model_sha256 else {})}
+    return {**s.labels, **labels, **({"gpufleet.model": s.model_digest[:16]} if s.model_digest else {})}

@@ -152,7 +152,8 @@ class HostState(Noun):
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
     service as it shall be, ``env_keys`` the secrets that .env has (of those that are given: with that value),
     ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled, ``cdi`` the
-    devices of all CDI specifications, ``done`` the steps that say that they are complete, ``kept`` the files that
+    devices of all CDI specifications, ``models`` by path below their directory the digest of each model's file that is
+    as it was when that was found in it, ``done`` the steps that say that they are complete, ``kept`` the files that
     others write, too, by path.
     """
 
@@ -167,5 +168,6 @@ class HostState(Noun):
     hashes: dict[str, str] = {}
     cdi: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
+    models: dict[str, str] = {}
     plumbing: Plumbing = Plumbing()
     kept: dict[str, KeptFile] = {}

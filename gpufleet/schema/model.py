@@ -141,6 +141,11 @@ class Model(Noun):
         told = "\n".join(f"{piece.digest} {path}" for path, piece in sorted(self.files.items()))
         return f"{(self.repo or '').rpartition('/')[2]}-{sha256(told.encode()).hexdigest()[:12]}"
 
+    def main(self, suffix: str) -> str | None:
+        """The file that a program is started with, below the directory of models: of parts the first."""
+        first = next((path for path in sorted(self.pieces) if path.endswith(suffix)), None)
+        return first and (self.at if self.file else f"{self.at}/{first}")
+
     @property
     def label(self) -> str:
         """What people know it by."""

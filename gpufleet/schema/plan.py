@@ -94,12 +94,18 @@ class Directory(Noun):
 
 
 class Download(Noun):
-    """A model file that must be there, complete."""
+    """A model file that must be there, complete. ``part``: its name until it is; ``hub``: its URL is the Hub's own.
+
+    ``folder``: the directory that is seen only with all of its files.
+    """
 
     path: str
+    part: str
     url: str
+    hub: bool = False
     bytes: int
-    sha256: str
+    digest: str
+    folder: str = ""
 
 
 class Output(Noun):
@@ -142,7 +148,7 @@ class PlannedService(Noun):
     name: str
     kind: str
     model: str | None = None
-    model_sha256: str | None = None
+    model_digest: str | None = None
     models: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     pulled: dict[str, str] = {}
@@ -203,7 +209,8 @@ class External(Noun):
 class Plan(Noun):
     """What ``plan()`` says of one host; ``address`` is where others reach it, ``catalog`` the user's own folder.
 
-    ``left_out``: by service of the stack that would not run here why not.
+    ``left_out``: by service of the stack that would not run here why not; ``fetcher``: what fetches the ``downloads``;
+    ``hub``: the Hub's endpoint.
     """
 
     host: str
@@ -224,9 +231,12 @@ class Plan(Noun):
     downloads: tuple[Download, ...] = ()
     pulls: tuple[Pull, ...] = ()
     builds: tuple[PlannedBuild, ...] = ()
+    fetcher: PlannedBuild | None = None
     outputs: tuple[Output, ...] = ()
     secrets: tuple[Secret, ...] = ()
     given: tuple[str, ...] = ()
+    hub: str = ""
+    reserve_disk_mib: int = 0
     health_deadline: int
     keep_releases: int
     left_out: dict[str, str] = {}
@@ -240,6 +250,14 @@ class Plan(Noun):
     def steps(self) -> tuple[PlannedStep, ...]:
         """Those of all services."""
         return tuple(step for s in self.services for step in s.steps)
+
+    @property
+    def models_dir(self) -> str:
+        return f"{self.root}/models"
+
+    def below_models(self, path: str) -> str:
+        """A path in the directory of models, seen from there."""
+        return path.removeprefix(f"{self.models_dir}/")
 
     @property
     def env(self) -> str:

@@ -90,7 +90,8 @@ class Settings(Noun):
         description="your folder with services/, models/, stacks/, templates/, images/, searched before ours",
     )
     lock: str = Field(
-        "gpufleet.lock", description="the file that `gpufleet lock` writes, from the directory you run in; may be missing"
+        "gpufleet.lock",
+        description="the file that `gpufleet lock` writes, seen from where you run",
     )
     data_root: AbsolutePath = Field(
         "/srv/gpufleet", description="everything gpufleet keeps on a host is below this directory"

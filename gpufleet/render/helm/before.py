@@ -64,18 +64,17 @@ def _models(plan: Plan, s: PlannedService) -> list[Object]:
     files = fetched(plan, s)
     if not files:
         return []
-    folder = files[0].path.rpartition("/")[0]
     lines = [
         f"exec 9>{MODELS}/.lock",
         "flock 9",
         'get() { [ "$(stat -c %s "$path" 2>/dev/null)" = "$bytes" ] || sh -eu /tools/fetch.sh; }',
-        "export path url bytes sha256",
+        "export path url bytes digest",
     ]
     for d in files:
-        at = f"{MODELS}/{d.path.rpartition('/')[2]}"
-        lines.append(f"path={quote(at)} url={quote(d.url)} bytes={d.bytes} sha256={d.sha256}\nget")
+        at = f"{MODELS}/{plan.below_models(d.path)}"
+        lines.append(f"path={quote(at)} url={quote(d.url)} bytes={d.bytes} digest={d.digest}\nget")
     mounts: list[Object] = [
-        {"name": name(plan, folder), "mountPath": MODELS, "subPath": DATA},
+        {"name": name(plan, plan.models_dir), "mountPath": MODELS, "subPath": DATA},
         {"name": TOOLS, "mountPath": "/tools", "readOnly": True},
     ]
     return [_container("models", "\n".join(lines) + "\n", mounts, 0, ["DAC_OVERRIDE"])]

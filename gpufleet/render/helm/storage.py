@@ -73,7 +73,7 @@ def name(plan: Plan, path: str) -> str:
 
 def _gib(plan: Plan, path: str) -> int:
     """Room for the models that are known to come there, and some."""
-    files = sum(d.bytes for d in plan.downloads if d.path.rpartition("/")[0] == path)
+    files = sum(d.bytes for d in plan.downloads) if path == plan.models_dir else 0
     pulled = max((s.pulled_bytes for s in plan.services if s.pulled_bytes and _fetches_to(plan, s) == path), default=0)
     return SPARE_GIB + -(-(files + pulled) // GIB)
 
@@ -135,7 +135,7 @@ def _mount(volume: str, target: str, part: str | None, read_only: bool) -> Objec
 def fetched(plan: Plan, s: PlannedService) -> list[Download]:
     """Model files to be there before a service starts."""
     mounted = {m.source for m in ours(plan, s)}
-    return [d for d in plan.downloads if d.path in s.files and d.path.rpartition("/")[0] in mounted]
+    return [d for d in plan.downloads if d.path in s.files and plan.models_dir in mounted]
 
 
 def claim(plan: Plan, told: Claim) -> Object:

@@ -29,30 +29,33 @@ class Failed(Exception):
 
 
 class Meter:
-    """How much is there of all that was asked for; said every ``every`` seconds."""
+    """How much came of all that was asked for; said every ``every`` seconds."""
 
-    def __init__(self, total: int, every: float) -> None:
-        self.total, self.every, self.done, self.came = total, every, 0, 0
+    def __init__(self, every: float) -> None:
+        self.every, self.total, self.done, self.came = every, 0, 0, 0
         self.lock, self.start, self.end = Lock(), time.monotonic(), Event()
 
-    def add(self, count: int, came: bool = True) -> None:
+    def wants(self, size: int, have: int) -> None:
         with self.lock:
-            self.done += count
-            self.came += count if came else 0
+            self.total, self.done = self.total + size, self.done + have
+
+    def add(self, count: int) -> None:
+        with self.lock:
+            self.done, self.came = self.done + count, self.came + count
 
     def run(self) -> None:
         while not self.end.wait(self.every):
             rate = self.came / (time.monotonic() - self.start)
             left = f", {_time((self.total - self.done) / rate)} left" if rate > 0 else ""
-            say(f"models: {_size(self.done)} of {_size(self.total)}, {_size(rate)}/s{left}")
+            if self.total:
+                say(f"models: {_size(self.done)} of {_size(self.total)}, {_size(rate)}/s{left}")
 
 
 class Fetcher:
     """Brings files of ``job`` into its store."""
 
     def __init__(self, store: Store, job: dict[str, Any], token: str, meter: Meter) -> None:
-        self.store, self.token, self.meter = store, token, meter
-        self.reserve, self.stall, self.tries, self.pause = (job[k] for k in ("reserve", "stall", "tries", "pause"))
+        self.store, self.job, self.token, self.meter = store, job, token, meter
 
     def ensure(self, f: Wanted) -> None:
         """Have ``f`` whole, under its name or as the part that is to get it. Raises Failed."""
@@ -78,7 +81,6 @@ class Fetcher:
     def _right(self, f: Wanted, path: str) -> bool:
         """Whether the file there has the bytes; it is read only where that is not known."""
         if self.store.whole(path, f.digest):
-            self.meter.add(f.bytes, came=False)
             return True
         at = self.store.root / path
         if not at.exists() or at.stat().st_size != f.bytes or digest_of(at, f.digest.partition(":")[0]) != f.digest:
@@ -91,51 +93,51 @@ class Fetcher:
         if wrong or _size_of(part) >= f.bytes:
             part.unlink(missing_ok=True)  # of the right size and yet not right, or too long
         why, last, bad = "", _size_of(part), 0
-        self.meter.add(last, came=False)
+        self.meter.wants(f.bytes, last)
         for url in f.urls:
             hub = f.hub and url == f.urls[-1]
             xet = hub and not wrong
-            while _size_of(part) < f.bytes and bad < self.tries:
+            while _size_of(part) < f.bytes and bad < self.job["tries"]:
                 why, again = self._try(f, part, url, hub, xet)
                 xet, have = False, _size_of(part)
                 bad = 0 if have > last else bad + 1
                 last = have
                 if not again or url != f.urls[-1]:  # of a peer one try is enough
                     break
-                time.sleep(min(self.pause * 2**bad, 60))
+                time.sleep(min(self.job["pause"] * 2**bad, 60))
         if _size_of(part) < f.bytes:
             raise Failed(why)
 
     def _try(self, f: Wanted, part: Path, url: str, hub: bool, xet: bool) -> tuple[str, bool]:
         """One try: why it failed, if it did, and whether another may help."""
-        told = {"url": url, "part": str(part), "size": f.bytes, "hub": hub, "xet": xet, "token": self.token if hub else ""}
-        env = {**os.environ, "HF_HUB_DOWNLOAD_TIMEOUT": str(self.stall), "HF_ENDPOINT": url.partition("/resolve/")[0].rpartition("/")[0].rpartition("/")[0] or url}
-        with subprocess.Popen(
-            [sys.executable, TRANSFER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
-        ) as child:
-            assert child.stdin and child.stdout
-            child.stdin.write(json.dumps(told))
+        told = {"url": url, "part": str(part), "size": f.bytes, "hub": hub, "xet": xet}
+        env = {**os.environ, "HF_ENDPOINT": self.job["endpoint"], "HF_HUB_DOWNLOAD_TIMEOUT": str(self.job["stall"])}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        with subprocess.Popen([sys.executable, TRANSFER], env=env, **pipes) as child:
+            child.stdin.write(json.dumps({**told, "token": self.token if hub else ""}))
             child.stdin.close()
             try:
-                return self._watch(f, child.stdout)
+                return self._watch(url, child.stdout)
             finally:
                 child.kill()
 
-    def _watch(self, f: Wanted, lines: IO[str]) -> tuple[str, bool]:
+    def _watch(self, url: str, lines: IO[str]) -> tuple[str, bool]:
+        """Read what a try says, until it ends or nothing comes."""
+        patience = 2 * self.job["stall"] + 10  # the client waits by itself, and asks again; and it has to start
         queue: Queue[str] = Queue()
         Thread(target=_into, args=(lines, queue), daemon=True).start()
         while True:
             try:
-                line = queue.get(timeout=self.stall * 2)
+                line = queue.get(timeout=patience)
             except Empty:
-                return f"nothing came of {f.urls[-1]} for {self.stall * 2:.0f} s", True
-            if not line.strip().isdecimal():
-                told = json.loads(line) if line else {"why": "", "again": True}
+                return f"nothing came of {url} for {patience:.0f} s", True
+            if not line.strip().removeprefix("-").isdecimal():
+                told = json.loads(line or '{"why": "", "again": true}')
                 return told["why"], told["again"]
             self.meter.add(int(line))
             free = os.statvfs(self.store.root)
-            if free.f_bavail * free.f_frsize < self.reserve:
-                raise Failed(f"less than {_size(self.reserve)} would stay free on its disk; free some, then run again")
+            if free.f_bavail * free.f_frsize < (reserve := self.job["reserve"]):
+                raise Failed(f"less than {_size(reserve)} would stay free on its disk; free some, then run again")
 
 
 def _into(lines: IO[str], queue: Queue[str]) -> None:
@@ -155,11 +157,9 @@ def _size(count: float) -> str:
     """
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
-            break
-        count, last = count / 1000, unit
-    else:
-        unit = "TB"
-    return f"{count:.0f} {unit}" if unit in ("B", "kB") else f"{count:.1f} {unit}"
+            return f"{count:.{unit in ('MB', 'GB'):d}f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
 
 
 def _time(seconds: float) -> str:
@@ -167,7 +167,13 @@ def _time(seconds: float) -> str:
     >>> _time(40), _time(400), _time(9000)
     ('40 s', '7 min', '2.5 h')
     """
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 def say(line: str) -> None:
@@ -198,7 +204,7 @@ def fetch(fetcher: Fetcher, files: list[Wanted]) -> list[str]:
     for group in groups(files):
         if not any(f.part in {w.part for w in files if w.path in wrong} for f in group):
             for f in group:
-                one(f)
+                one(f)  # its twin may have got its name meanwhile
             fetcher.store.show(group)
     return [*wrong.values()]
 
@@ -206,7 +212,7 @@ def fetch(fetcher: Fetcher, files: list[Wanted]) -> list[str]:
 def main() -> int:
     token, job = sys.stdin.readline().strip(), json.loads(sys.stdin.readline())
     root, files = Path(job["root"]), [Wanted(**told) for told in job["files"]]
-    meter = Meter(sum({f.part: f.bytes for f in files}.values()), job["every"])
+    meter = Meter(job["every"])
     with alone(root, lambda: say("models: another run fetches here; this one waits for it")):
         store = Store(root)
         store.gather(files)

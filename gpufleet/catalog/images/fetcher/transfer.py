@@ -19,28 +19,21 @@ from huggingface_hub import constants, get_hf_file_metadata
 from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.file_download import http_get, xet_get
 from huggingface_hub.utils import build_hf_headers
+from tqdm import tqdm
 
+NOWHERE = Path(os.devnull).open("w")  # noqa: SIM115
 # What came of a chunk that was cut off is lost.
 constants.DOWNLOAD_CHUNK_SIZE = 1 << 20
 
 
-class Bytes:
+class Bytes(tqdm):  # type: ignore[type-arg]
     """What the client takes for a progress bar: it says what came, so that somebody sees when nothing does."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.total, self.n = kwargs.get("total"), 0
+        super().__init__(*args, **{**kwargs, "file": NOWHERE})
 
-    def __enter__(self) -> Bytes:
-        return self
-
-    def __exit__(self, *args: Any) -> None:
-        pass
-
-    def update(self, count: float | None = 1) -> None:
-        print(int(count or 0), flush=True)
-
-    def __getattr__(self, name: str) -> Any:
-        return lambda *args, **kwargs: None
+    def update_transfer(self, count: float) -> None:
+        print(int(count), flush=True)
 
 
 class Refused(Exception):
@@ -55,16 +48,16 @@ def bring(url: str, part: Path, size: int, hub: bool, xet: bool, token: str) -> 
         if about.size not in (None, size):
             raise Refused(f"has {about.size} bytes there, not {size}; the lock is of another content")
         if xet and about.xet_file_data and not part.exists():
-            xet_get(
-                incomplete_path=part, xet_file_data=about.xet_file_data, headers=headers, expected_size=size,
-                tqdm_class=Bytes,  # type: ignore[arg-type]
-            )  # fmt: skip
+            whole = part.with_name(f"{part.name}.xet")  # nobody can go on with a part that xet has written
+            told = {"xet_file_data": about.xet_file_data, "headers": headers, "expected_size": size}
+            xet_get(incomplete_path=whole, tqdm_class=Bytes, **told)
+            whole.rename(part)
             return
         if urlsplit(about.location).netloc != urlsplit(url).netloc:
             headers.pop("authorization", None)  # a signed address of the store behind the Hub
         url = about.location
     with part.open("ab") as file:
-        http_get(url, file, resume_size=file.tell(), headers=headers, expected_size=size, tqdm_class=Bytes)  # type: ignore[arg-type]
+        http_get(url, file, resume_size=file.tell(), headers=headers, expected_size=size, tqdm_class=Bytes)
 
 
 def reason(error: Exception, url: str) -> tuple[str, bool]:
@@ -79,6 +72,8 @@ def reason(error: Exception, url: str) -> tuple[str, bool]:
         return f"{url} is not there; run `gpufleet lock INVENTORY` to see what is", False
     if isinstance(error, HfHubHTTPError | httpx2.HTTPStatusError):
         status = error.response.status_code
+        if status in (401, 403):
+            return f"{url} answers HTTP {status}; check the token in secrets/HF_TOKEN", False
         return f"{url} answers HTTP {status}", status in (408, 425, 429) or status >= 500
     if isinstance(error, OSError) and error.errno in (28, 122):
         return "the disk is full; free some, then run again", False
@@ -89,8 +84,7 @@ def reason(error: Exception, url: str) -> tuple[str, bool]:
 
 def main() -> int:
     told = json.load(sys.stdin)
-    # The client may write of itself; our reader takes standard output for ours alone.
-    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+    sys.stderr = NOWHERE  # the client warns of what we say by ourselves
     try:
         bring(**{**told, "part": Path(told["part"])})
     except Exception as error:  # whatever it is: who started this decides

@@ -1,0 +1,32 @@
+"""The lock as a file: YAML, the same bytes for the same lock."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import yaml
+
+from ..schema import Lock, read
+from . import parsed, text_of
+
+HEAD = (
+    "# Written by `gpufleet lock`, which changes it, too: what names of models and images stood for. Keep it in git.\n"
+)
+
+
+def lock(path: Path) -> Lock:
+    """What is locked; nothing where there is no file. Raises Refused."""
+    return _lock(text_of(path), str(path)) if path.exists() else Lock()
+
+
+def text(lock: Lock) -> str:
+    """The file of a lock."""
+    told = {"version": lock.version, **lock.model_dump(mode="json", exclude_defaults=True)}
+    return HEAD + yaml.safe_dump(told, sort_keys=True, width=200, allow_unicode=True)
+
+
+@lru_cache(maxsize=8)
+def _lock(content: str, where: str) -> Lock:
+    # Every model of every host asks.
+    return read(Lock, parsed(content, where), where)
