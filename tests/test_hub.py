@@ -32,8 +32,8 @@ for line in sys.stdin:
 
 
 def started(home: Path, **environ: str) -> subprocess.Popen[str]:
-    """The client, with a home of its own; it waits a second for a server that says nothing."""
-    own = {"HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "1", **environ}
+    """The client, with a home of its own; it waits two seconds for a server that says nothing."""
+    own = {"HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "2", **environ}
     clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     return subprocess.Popen([sys.executable, "-c", CLIENT], env={**clean, **own}, text=True, **pipes)  # type: ignore[call-overload,no-any-return]
