@@ -16,6 +16,7 @@ from hypothesis import settings
 from gpufleet.plan import Wanted, plan, want
 from gpufleet.schema import HostFacts, Plan, read
 from tests.charts import unpacked
+from tests.hub import Hub, serve
 from tests.lab import Lab
 
 # Speed is measured in bench/, never asserted in a test. The same examples in every run: a failure can be met again.
@@ -36,6 +37,13 @@ def lab() -> Iterator[Lab]:
     lab = Lab()
     yield lab
     lab.down(unless_used=True)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """A Hugging Face Hub without repositories, of this test alone."""
+    with serve(tmp_path / "hub") as hub:
+        yield hub
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ It serves repositories from a folder, as `publish` writes them, and any file of 
 Over HTTP: POST, GET, DELETE ``/_faults`` and GET, DELETE ``/_log``, in JSON.
 """
 
-from .faults import Fault, Faults
+from .faults import Fault, Faults, Kind
 from .repos import publish
 from .server import Hub, Request, serve
 
-__all__ = ["Fault", "Faults", "Hub", "Request", "publish", "serve"]
+__all__ = ["Fault", "Faults", "Hub", "Kind", "Request", "publish", "serve"]

@@ -26,9 +26,14 @@ class Asked:
     body: bytes = b""
 
     @property
+    def path(self) -> str:
+        """As it came, without the query."""
+        return urlsplit(self.target).path
+
+    @property
     def parts(self) -> list[str]:
         """Of the path; a revision may hold a quoted slash, so they are unquoted one by one."""
-        return [unquote(part) for part in urlsplit(self.target).path.split("/")[1:]]
+        return [unquote(part) for part in self.path.split("/")[1:]]
 
     @property
     def query(self) -> dict[str, str]:
@@ -37,7 +42,7 @@ class Asked:
 
 def answer(root: Path, asked: Asked) -> Answer:
     """The answer to a request, of the folder ``root``."""
-    if ".." in asked.parts or "" in asked.parts:
+    if {"", ".."} & {*"/".join(asked.parts).split("/")}:
         return refused(404, "Not Found")
     try:
         match asked.parts:
@@ -63,9 +68,8 @@ def _repo(root: Path, name: str, asked: Asked) -> Repo:
         raise refused(307, "Moved", headers={"Location": asked.target.replace(name, moved, 1)})
     if not repo.folder.is_dir() or (repo.settings.get("private") and not _allowed(repo, asked)):
         # The Hub does not tell a stranger which private repositories there are.
-        raise refused(
-            *((404, "Repository not found") if asked.token else (401, "Invalid username or password.")), "RepoNotFound"
-        )
+        status, message = (404, "Repository not found") if asked.token else (401, "Invalid username or password.")
+        raise refused(status, message, "RepoNotFound")
     return repo
 
 
@@ -76,10 +80,8 @@ def _allowed(repo: Repo, asked: Asked) -> bool:
 def _pass_gate(repo: Repo, asked: Asked) -> None:
     """Everybody sees what a gated repository holds, and only some may have it."""
     if repo.settings.get("gated") and not _allowed(repo, asked):
-        missing = "you are not in the authorized list" if asked.token else "you must be authenticated"
-        raise refused(
-            403 if asked.token else 401, f"Access to model {repo.name} is restricted: {missing}.", "GatedRepo"
-        )
+        status, why = (403, "you are not in the authorized list") if asked.token else (401, "you must be authenticated")
+        raise refused(status, f"Access to model {repo.name} is restricted: {why}.", "GatedRepo")
 
 
 def _commit(repo: Repo, revision: str) -> str:
@@ -115,27 +117,24 @@ def _api(repo: Repo, what: list[str], asked: Asked) -> Answer:
 def _info(repo: Repo, commit: str, blobs: bool) -> dict[str, Any]:
     gated, private = repo.settings.get("gated"), bool(repo.settings.get("private"))
     siblings = [_sibling(file, blobs) for file in repo.files(commit).values()]
-    told = {
-        "id": repo.name,
-        "modelId": repo.name,
-        "sha": commit,
-        "private": private,
-        "gated": "manual" if gated else False,
-    }
-    return {**told, "author": repo.name.split("/")[0], "tags": [], "disabled": False, "siblings": siblings}
+    access = {"private": private, "gated": "manual" if gated else False, "disabled": False}
+    return {"id": repo.name, "modelId": repo.name, "sha": commit, **access, "tags": [], "siblings": siblings}
 
 
 def _sibling(file: File, blobs: bool) -> dict[str, Any]:
     if not blobs:
         return {"rfilename": file.path}
-    lfs = {"lfs": {"sha256": file.sha256, "size": file.size, "pointerSize": len(file.pointer)}} if file.lfs else {}
-    return {"rfilename": file.path, "size": file.size, "blobId": file.oid, **lfs}
+    return {"rfilename": file.path, "size": file.size, "blobId": file.oid, **_lfs(file, "sha256")}
+
+
+def _lfs(file: File, name: str) -> dict[str, Any]:
+    """What is said of an LFS file; its checksum has another name in each answer."""
+    return {"lfs": {name: file.sha256, "size": file.size, "pointerSize": len(file.pointer)}} if file.lfs else {}
 
 
 def _entry(repo: Repo, file: File) -> dict[str, Any]:
-    lfs = {"lfs": {"oid": file.sha256, "size": file.size, "pointerSize": len(file.pointer)}} if file.lfs else {}
     xet = {"xetHash": file.sha256} if file.lfs and repo.settings.get("xet") else {}
-    return {"type": "file", "path": file.path, "size": file.size, "oid": file.oid, **lfs, **xet}
+    return {"type": "file", "path": file.path, "size": file.size, "oid": file.oid, **_lfs(file, "oid"), **xet}
 
 
 def _tree(repo: Repo, commit: str, folder: str, asked: Asked) -> Answer:
@@ -143,8 +142,7 @@ def _tree(repo: Repo, commit: str, folder: str, asked: Asked) -> Answer:
     files = [file for path, file in repo.files(commit).items() if path.startswith(folder)]
     page = int(asked.query.get("limit", PAGE))
     first = int(asked.query.get("cursor", 0))
-    path = quote("/".join(asked.parts))
-    link = f'<{asked.origin}/{path}?recursive=true&limit={page}&cursor={first + page}>; rel="next"'
+    link = f'<{asked.origin}{asked.path}?recursive=true&limit={page}&cursor={first + page}>; rel="next"'
     listed = [_entry(repo, file) for file in files[first : first + page]]
     return told(listed, {"Link": link} if first + page < len(files) else {})
 
@@ -180,7 +178,7 @@ def _cdn(asked: Asked, file: File) -> Answer:
 
 
 def _xet_token(repo: Repo, asked: Asked) -> Answer:
-    """Where Xet's chunks would be: nothing is there, so that a client falls back or fails."""
+    """Where Xet's chunks would be: nothing is there, and a client fails."""
     _pass_gate(repo, asked)
     store = {
         "X-Xet-Cas-Url": f"{asked.origin}/xet",

@@ -85,8 +85,11 @@ class Faults:
 
     def add(self, kind: Kind, path: str = "*", **options: Any) -> None:
         """Set one more; ``options`` are the fields of :class:`Fault`."""
+        self.put(Fault(kind, path, **options))
+
+    def put(self, *faults: Fault) -> None:
         with self._lock:
-            self._set.append(Fault(kind, path, **options))
+            self._set.extend(faults)
 
     def clear(self) -> None:
         with self._lock:

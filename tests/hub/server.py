@@ -19,17 +19,20 @@ from urllib.parse import unquote, urlsplit
 
 from .answer import Answer, refused, told
 from .api import Asked, answer
-from .faults import Fault, Faults, matches
+from .faults import Fault, Faults, Kind, matches
 
 BLOCK = 1 << 16
 FLIPPED = bytes(255 - byte for byte in range(256))
-# Its client asks for this once a day, of itself: counted, it would make tests depend on the day.
-NOT_LOGGED = "/api/agent-harnesses"
+# Clients ask these of themselves, and not every day: counted, they would make tests depend on the day.
+NOT_LOGGED = ("/api/agent-harnesses", "/v1/telemetry")
 
 
 @dataclass
 class Request:
-    """A request of the log: ``sent`` are the bytes of its body that went out; ``token`` whether it had one."""
+    """A request of the log: whether it had a token, and the bytes of the body that the server ``sent``.
+
+    What the network then lost counts, too: a client that is killed has read less.
+    """
 
     method: str
     path: str
@@ -83,29 +86,30 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
+    fault: Fault | None
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = unquote(urlsplit(self.path).path)
-        hub, fault = self.server.hub, None
+        hub, self.fault = self.server.hub, None
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         self.entry = Request(self.command, path, self.headers.get("Range"), bool(token))
         if path in ("/_faults", "/_log"):
             found = self._control(path, body)
         else:
-            fault = hub.faults.take(self.command, path)
-            self._log(fault)
+            self.fault = hub.faults.take(self.command, path)
+            self._log()
             found = answer(hub.root, Asked(self.path, f"http://{self.headers['Host']}", token, body))
         try:
-            self._send(found, fault)
+            self._send(self.fault.spoiled(found) if self.fault else found)
         except ConnectionError:
             self.close_connection = True
 
     do_HEAD = do_POST = do_DELETE = do_GET
 
-    def _log(self, fault: Fault | None) -> None:
-        self.entry.fault = fault.kind if fault else None
-        if self.entry.path != NOT_LOGGED:
+    def _log(self) -> None:
+        self.entry.fault = self.fault.kind if self.fault else None
+        if self.entry.path not in NOT_LOGGED:
             self.server.hub.log.append(self.entry)
 
     def _control(self, path: str, body: bytes) -> Answer:
@@ -116,26 +120,29 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "POST":
             try:
                 given = json.loads(body)
-                for fault in given if isinstance(given, list) else [given]:
-                    hub.faults.add(**fault)
+                hub.faults.put(*(Fault(**each) for each in (given if isinstance(given, list) else [given])))
             except (TypeError, ValueError) as error:
                 return refused(400, str(error))
         return told([asdict(each) for each in (hub.faults.all() if path == "/_faults" else list(hub.log))])
 
-    def _send(self, found: Answer, fault: Fault | None) -> None:
-        if fault:
-            found = fault.spoiled(found)
-        if fault and fault.kind in ("cut", "stall") and not fault.after:
-            return self._end(fault)
+    def _meets(self, *kinds: Kind) -> Fault | None:
+        """The fault of this request, if it is one of these."""
+        return self.fault if self.fault and self.fault.kind in kinds else None
+
+    def _send(self, found: Answer) -> None:
+        if (ends := self._meets("cut", "stall")) and not ends.after:
+            self._end(ends)
+            return
         first, last = 0, found.size
-        if isinstance(found.content, Path) and not (fault and fault.kind == "whole"):
+        if isinstance(found.content, Path) and not self._meets("whole"):
             found, first, last = self._part(found)
-        if fault and fault.kind == "short":
-            last = min(last, first + fault.after)
+        if short := self._meets("short"):
+            last = min(last, first + short.after)
         self._send_head(found, last - first)
         if self.command != "HEAD":
-            self._send_body(found, first, last, fault)
-        return None
+            self._send_body(found, first, min(last, first + ends.after) if ends else last)
+        if ends:
+            self._end(ends)
 
     def _part(self, found: Answer) -> tuple[Answer, int, int]:
         """The answer to a Range, and which bytes it is of: from the first, before the last."""
@@ -159,19 +166,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(length))
         self.end_headers()
 
-    def _send_body(self, found: Answer, first: int, last: int, fault: Fault | None) -> None:
-        ends = fault if fault and fault.kind in ("cut", "stall") else None
-        stop = min(last, first + ends.after) if ends else last
-        block = min(BLOCK, max(1, fault.rate // 10)) if fault and fault.kind == "slow" else BLOCK
+    def _send_body(self, found: Answer, first: int, last: int) -> None:
+        wrong, slow = self._meets("wrong"), self._meets("slow")
+        block = min(BLOCK, max(1, slow.rate // 10)) if slow else BLOCK
         with found.content.open("rb") if isinstance(found.content, Path) else io.BytesIO(found.content) as file:
             file.seek(first)
-            while data := file.read(min(block, stop - file.tell())):
-                self.wfile.write(data.translate(FLIPPED) if fault and fault.kind == "wrong" else data)
+            while data := file.read(min(block, last - file.tell())):
+                # Counted first: who has read the last byte may ask for the count at once.
                 self.entry.sent += len(data)
-                if fault and fault.kind == "slow":
-                    time.sleep(len(data) / fault.rate)
-        if ends:
-            self._end(ends)
+                self.wfile.write(data.translate(FLIPPED) if wrong else data)
+                if slow:
+                    time.sleep(len(data) / slow.rate)
 
     def _end(self, fault: Fault) -> None:
         """No more is sent: at once, or when the client has had enough of waiting."""
