@@ -209,7 +209,8 @@ def test_only_one_writes_and_the_other_waits(bench: Bench) -> None:
     time.sleep(1)
     code, said = bench.fetch(bench.file)
     assert (code, said) == (0, "models: another run fetches here; this one waits for it\n")
-    assert first.wait(20) == 0
+    first.communicate(timeout=60)
+    assert first.returncode == 0
     assert bench.hub.sent("m.gguf") == SIZE
 
 
@@ -287,6 +288,16 @@ def test_a_peer_is_asked_first_and_the_hub_when_it_fails(bench: Bench, tmp_path:
     (bench.models / "m.gguf").unlink()
     assert bench.fetch({**bench.file, "urls": [f"{bench.hub.url}/files/gone", "http://127.0.0.1:9/x", *hub]})[0] == 0
     assert bench.hub.sent("m.gguf") == SIZE
+
+
+def test_where_xet_hangs_plain_http_is_used(bench: Bench, tmp_path: Path) -> None:
+    publish(tmp_path / "hub", "o/m", {"m.gguf": content("m.gguf"), **FOLDER}, xet=True)
+    bench.hub.faults.add("stall", "*/xet-read-token/*")
+    code, said = bench.fetch(bench.file, stall=1)
+    assert code == 0, said
+    assert bench.seen == {"m.gguf": WHOLE["m.gguf"]}
+    assert bench.hub.asked("*/xet-read-token/*")
+    assert not list((bench.models / ".incoming").glob("*.xet"))
 
 
 def test_how_far_it_is(bench: Bench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
 from typing import TypeVar
 
 from ..schema import Download, HostFacts, Model, Pull
@@ -22,7 +21,6 @@ def downloads(wanted: Wanted) -> tuple[Download, ...]:
     return tuple(found[path] for path in sorted(found))
 
 
-@lru_cache(maxsize=1024)
 def of_model(model: Model, at: str, hub: str) -> tuple[Download, ...]:
     """The files of a model below the directory ``at``; ``hub``: the Hub's endpoint."""
     folder = "" if model.file else f"{at}/{model.at}"

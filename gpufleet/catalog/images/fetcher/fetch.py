@@ -120,6 +120,7 @@ class Fetcher:
                 return self._watch(url, child.stdout)
             finally:
                 child.kill()
+                part.with_name(f"{part.name}.xet").unlink(missing_ok=True)
 
     def _watch(self, url: str, lines: IO[str]) -> tuple[str, bool]:
         """Read what a try says, until it ends or nothing comes."""
