@@ -8,6 +8,7 @@ from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, KeptFile, Listener, System
 from .image import Build, Made, PlannedBuild, Pull
+from .licence import Licence
 from .model import Architecture, Model, Shape
 from .plan import (
     Access,
@@ -74,6 +75,7 @@ __all__ = [
     "HostState",
     "KeptFile",
     "Ledger",
+    "Licence",
     "Line",
     "Link",
     "Listener",

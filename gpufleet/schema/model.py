@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from .base import Bytes, Http, Noun, Sha256, like
+from .licence import AnyLicence
 
 FileName = Annotated[
     str, like(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", "write the name alone, of letters, digits, `.`, `_` and `-`")
@@ -66,7 +67,7 @@ class Model(Noun):
     bytes: Annotated[Bytes, Field(ge=1)]
     sha256: Sha256 | None = None
     architecture: Architecture | None = None
-    licence: str = ""
+    licence: AnyLicence = Field("", description="a text, or what has to be accepted: `{name: NAME, page: URL}`")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

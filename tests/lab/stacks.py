@@ -33,7 +33,7 @@ def write() -> None:
         small = told["lab-eye.gguf" if "mmproj" in name else "lab-tiny.gguf"]
         source = {"pull": model.pull, "bytes": small["bytes"]} if model.pull else {"file": model.file, **small}
         shape = {"architecture": SHAPE} if model.architecture else {}
-        _put("models", name, {**source, **shape})
+        _put("models", name, {**source, **shape, **model.model_dump(include={"licence"})})
     for name in catalog.names("services"):
         service = catalog.service(name)
         images = here(service)
