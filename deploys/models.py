@@ -27,13 +27,19 @@ def fetched(target: Target, state: HostState) -> Commands:
     if not missing or not plan.fetcher:
         host.noop(f"{len(plan.downloads)} model files")
         return
-    yield FileUploadCommand(io.BytesIO(_packed(plan.fetcher)), f"{plan.root}/releases/{FOLDER}.tar")
-    yield script("unpack-fetcher", root=plan.root, folder=FOLDER) + "\n" + built(plan.fetcher, plan.root, FOLDER)
+    yield FileUploadCommand(io.BytesIO(packed(plan.fetcher)), f"{plan.root}/releases/{FOLDER}.tar")
+    yield made(plan.fetcher, plan.root)
     told = {"root": plan.root, "image": plan.fetcher.image, "job": json.dumps(_job(plan, missing))}
     yield Shown(spoken(plan, script("fetch", **told)))
 
 
-def _packed(build: PlannedBuild) -> bytes:
+def made(build: PlannedBuild, root: str) -> str:
+    """The script that makes the image of the program, of what was ``packed``, unless it is there."""
+    return script("unpack-fetcher", root=root, folder=FOLDER) + "\n" + built(build, root, FOLDER)
+
+
+def packed(build: PlannedBuild) -> bytes:
+    """What it is made of, as an archive."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path, text in sorted(build.files.items()):

@@ -18,7 +18,12 @@ _tiny = {
 }
 
 
-_settings = {"models": {"chat": _tiny}, "options": {"llama": {"context": 2048}}, "bind": "0.0.0.0"}
+_settings = {
+    "models": {"chat": _tiny},
+    "options": {"llama": {"context": 2048}},
+    "bind": "0.0.0.0",
+    "mirrors": {"pypi": _hosts["pypi"]},
+}
 _ssh = {"ssh_user": "root", "ssh_key": _hosts["ssh_key"], "ssh_known_hosts_file": str(_lab / "known_hosts")}
 
 

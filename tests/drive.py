@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from gpufleet.schema.distro import Vendor
-from tests.lab import Lab
+from tests.lab import Lab, pypi
 from tests.lab.paths import RUN
 from tests.lab.shell import LabError, until
 
@@ -149,7 +149,7 @@ def mirror(**keys: str) -> list[str]:
     """Settings for the lab's stand-in of the vendors' repositories, which the lab's own key signs."""
     told = Lab().mirror()
     keys = {**dict.fromkeys(get_args(Vendor), told["fingerprint"]), **keys}
-    return ["--data", f"mirrors={json.dumps({'packages': told['url'], 'keys': keys})}"]
+    return ["--data", f"mirrors={json.dumps({'packages': told['url'], 'keys': keys, 'pypi': pypi.URL})}"]
 
 
 def furnish(fleet: Fleet, *hosts: str) -> None:

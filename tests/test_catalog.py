@@ -8,7 +8,7 @@ import pytest
 
 from gpufleet.catalog import OURS, Catalog
 from gpufleet.render.files import TEMPLATES
-from gpufleet.schema import Service
+from gpufleet.schema import Licence, Service
 
 CATALOG = Catalog()
 SERVICES = CATALOG.names("services")
@@ -53,3 +53,11 @@ def test_every_model_has_its_checksum_and_a_licence() -> None:
         keeps = (model.file or "").endswith(".gguf") or ":" in (model.pull or "")
         assert model.architecture or not keeps, name
         assert model.bytes > 1 << 20
+
+
+def test_a_licence_to_accept_has_one_name() -> None:
+    programs = [CATALOG.service(name).licence for name in SERVICES]
+    models = [CATALOG.model(name).licence for name in CATALOG.names("models")]
+    found = {licence for licence in (*programs, *models) if isinstance(licence, Licence)}
+    assert found
+    assert len({licence.name for licence in found}) == len({licence.page for licence in found}) == len(found)

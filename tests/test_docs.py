@@ -34,6 +34,7 @@ from gpufleet.schema import (
     read,
 )
 from gpufleet.schema.image import Build
+from gpufleet.schema.licence import Licence
 from gpufleet.schema.model import Architecture, Shape
 from gpufleet.schema.service import File, Gate, Healthcheck, OnCpu, Secret, Volume
 from gpufleet.schema.settings import Mirrors
@@ -48,7 +49,7 @@ PARTS: list[tuple[str, list[type[Noun]]]] = [
     ("Settings", [Settings, Mirrors]),
     ("Stacks", [Stack, StackService, Tier, Mode]),
     ("Services", [Service, Build, Volume, HostPath, File, Healthcheck, Gate, Step, Secret, OnCpu, Memory]),
-    ("Models", [Model, Architecture, Shape]),
+    ("Models", [Model, Licence, Architecture, Shape]),
 ]
 
 

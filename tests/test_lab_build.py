@@ -200,10 +200,6 @@ def test_a_repository_is_built_at_its_commit(app: App, archive: str) -> None:
 def test_podman_builds_it_too(lab: Lab, tmp_path: Path) -> None:
     with fresh(lab, {PODMAN: "cpu+podman"}) as fleet:
         app = App(fleet, tmp_path, PODMAN, ("--data", "engine=podman"))
-        # Hosts of the lab may not raise their limits, and Podman does for a build.
-        limits = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
-        folder = "/etc/containers/containers.conf.d"
-        app.run(f"mkdir -p {folder}; printf {quote(limits)} >{folder}/limits.conf; systemctl restart podman")
         app.declare({"Dockerfile": DOCKERFILE, "site/word": "one\n"})
         run = app.converge()
         assert run.code == 0, run.output

@@ -133,3 +133,15 @@ def test_reserve_is_kept(amount: int) -> None:
 def _card(mib_: int) -> Gpus:
     card = Gpu(vendor="nvidia", uuid="GPU-1", vram_total_mib=mib_, vram_source="driver", usable=True, counts="yes")
     return Gpus(cards=(card,))
+
+
+LICENCES = {"fish-speech": "cc-by-nc-sa-4.0", "xtts": "cpml", "musicgen": "cc-by-nc-4.0"}
+
+
+@given(run=st.sets(st.sampled_from(sorted(LICENCES))), accept=st.sets(st.sampled_from(sorted(LICENCES.values()))))
+def test_nothing_runs_under_a_licence_that_was_not_accepted(run: set[str], accept: set[str]) -> None:
+    data = {"stack": "cognitive-silo", "services": dict.fromkeys(run, True), "accept": sorted(accept)}
+    said = [f.what for f in plan("h", want(["cpu"], data), HostFacts()).blocked if f.id == "PLAN-LICENCE"]
+    asked = {LICENCES[name] for name in run} - accept
+    assert len(said) == len(asked)
+    assert all(any(f"licence {name}," in what for what in said) for name in asked)

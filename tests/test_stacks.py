@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -51,6 +52,12 @@ def test_the_gateway_knows_all_models(case: dict[str, Any]) -> None:
 def test_peregrine_is_told_of_its_engines(case: dict[str, Any]) -> None:
     told = yaml.safe_load(render(planned(case)).files["app/llm.yaml"])
     assert {name: b["base_url"] for name, b in told["backends"].items() if b["enabled"]} == case["backends"]
+
+
+def test_immich_is_told_its_settings() -> None:
+    data = {"settings": {"trash": {"days": 7}, "user": {"deleteDelay": 3}}}
+    case = {"stack": "ai-stack", "role": "cpu", "cards": [], "data": {"options": {"immich-server": data}}}
+    assert json.loads(render(planned(case)).files["immich-server/immich.json"]) == data["settings"]
 
 
 @pytest.mark.parametrize("stack", Catalog().names("stacks"))

@@ -16,6 +16,7 @@ from .external import asked, externals, urls
 from .fetch import downloads, missing, pulls
 from .finding import block
 from .known import ROLES
+from .licence import unaccepted
 from .place import Placed
 from .preflight import preflight
 from .preflight_engine import missing_nodes
@@ -112,7 +113,8 @@ def _findings(
         fit = tuple(f for f in fit if f.id != "GPU-NONE")
     # Where no card is used, GPU-NONE tells of them all.
     ills = gpu_findings(facts.gpus, "warns") if any(p.cards for p in placed.places.values()) else ()
-    return (*driver, *fit, *_context(wanted), *_requests(wanted), *preflight(wanted, facts, below, *fetch), *ills)
+    terms = (*unaccepted(wanted), *_context(wanted), *_requests(wanted))
+    return (*driver, *fit, *terms, *preflight(wanted, facts, below, *fetch), *ills)
 
 
 def _services(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..catalog import Catalog
 from ..schema import Accelerator, Build, Download, PlannedBuild
@@ -55,9 +56,14 @@ def fetcher(wanted: Wanted, downloads: Collection[Download]) -> PlannedBuild | N
     return found.model_copy(update={"args": args, "folder": "."})
 
 
+def _index(pypi: str | None) -> dict[str, str]:
+    """What tells pip of an index of the user's; without TLS it has to be told once more."""
+    trusted = {"PIP_TRUSTED_HOST": urlsplit(pypi).hostname or ""} if pypi and pypi.startswith("http:") else {}
+    return {"PIP_INDEX_URL": pypi, **trusted} if pypi else {}
+
+
 def _planned(wanted: Wanted, build: Build, files: Mapping[str, str], **known: Any) -> PlannedBuild:
     repository, _, commit = (build.context or "").removeprefix("https://github.com/").partition(".git#")
-    index = wanted.settings.mirrors.pypi
     archive = f"{wanted.settings.mirrors.github.rstrip('/')}/{repository}/archive/{commit}.tar.gz"
     return PlannedBuild(
         **known,
@@ -67,6 +73,6 @@ def _planned(wanted: Wanted, build: Build, files: Mapping[str, str], **known: An
         files=dict(files),
         dockerfile=build.dockerfile,
         target=build.target or "",
-        args={**({"PIP_INDEX_URL": index} if index else {}), **build.args},
+        args={**_index(wanted.settings.mirrors.pypi), **build.args},
         deadline=build.deadline,
     )

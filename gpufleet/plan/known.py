@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from ..catalog import Catalog
 from ..errors import Problem, Refused, choose
-from ..schema import Settings, Stack
+from ..schema import Licence, Model, Settings, Stack
 
 ROLES = ("cpu", "single_gpu", "dual_gpu")
 AUTO = "auto"  # of tiers: the largest that fits
@@ -30,6 +31,21 @@ def check(name: str, stack: Stack, settings: Settings, role: str, secrets: Colle
         problems = [Problem(f"stacks/{name}", f"no service of it runs as {role}", fix)]
     if problems:
         raise Refused(*problems)
+
+
+def check_accept(settings: Settings, catalog: Catalog) -> None:
+    """Refuse names of licences that nothing of the catalog is under, nor a model of the settings."""
+    if not settings.accept:
+        return  # reading all of the catalog takes its time
+    licences = (
+        *(catalog.service(name).licence for name in catalog.names("services")),
+        *(catalog.model(name).licence for name in catalog.names("models")),
+        *(model.licence for model in settings.models.values() if isinstance(model, Model)),
+    )
+    known = {licence.name for licence in licences if isinstance(licence, Licence)}
+    if wrong := [name for name in settings.accept if name not in known]:
+        what = "nothing in the catalog is under such a licence"
+        raise Refused(*(Problem(f"group_data/accept/{name}", what, choose(name, known)) for name in wrong))
 
 
 def _in_settings(stack: Stack, settings: Settings, secrets: Collection[str]) -> Iterator[Named]:

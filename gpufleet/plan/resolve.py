@@ -111,6 +111,7 @@ def _names(
     return {
         "memory": told,
         "models": models,
+        "accept": list(wanted.settings.accept),
         "accelerator": placed.places[service.name].accelerator,
         "bind": str(wanted.settings.bind),
         "model": models[0] if service.started_with else None,

@@ -13,7 +13,7 @@ from ..errors import Problem, Refused, choose
 from ..schema import Model, Service, Settings, Stack, StackService, read
 from .chosen import elsewhere, unwanted
 from .declared import check_card, check_models, check_order, check_ports, check_source
-from .known import AUTO, ROLES, check
+from .known import AUTO, ROLES, check, check_accept
 from .options import options
 from .weights import Weights, locked, together, unlocked
 
@@ -108,6 +108,7 @@ def want(groups: list[str], data: Mapping[str, Any], locking: bool = False) -> W
         raise _seen_from("group_data/stack", refused) from None
     name = Path(settings.stack).stem
     check(name, stack, settings, role, _secrets(stack, catalog) if settings.secrets else ())
+    check_accept(settings, catalog)
     first, *rest = (_wanted(name, stack, tier, role, settings, catalog) for tier in _tiers(stack, settings))
     weights = [w for wanted in (first, *rest) for w in wanted.own_weights]
     if against := [*([] if locking else unlocked(weights, settings.lock)), *together(weights)]:

@@ -8,6 +8,7 @@ from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, KeptFile, Listener, System
 from .image import Build, Made, PlannedBuild, Pull
+from .licence import Licence
 from .lock import Lock, LockedModel, LockedPull
 from .model import Architecture, Model, Piece, Shape
 from .plan import (
@@ -75,6 +76,7 @@ __all__ = [
     "HostState",
     "KeptFile",
     "Ledger",
+    "Licence",
     "Line",
     "Link",
     "Listener",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, ValidationError
 
 from ..errors import Problem, Refused, choose
 
@@ -55,6 +55,8 @@ Bytes = Annotated[int, Field(ge=0, lt=2**60, strict=True)]
 Port = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Sha256 = Annotated[str, like(r"^[0-9a-f]{64}$", "write the 64 small hex digits that `sha256sum` prints")]
 NounT = TypeVar("NounT", bound=Noun)
+# Tells a text from a noun before either is read: a wrong noun must not also be called a wrong text.
+TEXT_OR_NOUN = Discriminator(lambda value: "<text>" if isinstance(value, str) else "<noun>")
 
 
 # pydantic's words for what people get wrong most, in the words of YAML.

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from .base import Bytes, Http, Noun, Sha256, like
+from .licence import AnyLicence
 
 FILE = r"^[A-Za-z0-9_][\w.-]*(/[\w][\w.-]*)*$"
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -90,7 +91,7 @@ class Model(Noun):
     bytes: Bytes = Field(0, description="its size; of a repository the lock knows it")
     sha256: Sha256 | None = None
     architecture: Architecture | None = None
-    licence: str = ""
+    licence: AnyLicence = Field("", description="a text, or what has to be accepted: `{name: NAME, page: URL}`")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

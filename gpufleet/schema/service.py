@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from .base import Bytes, MiB, Name, Noun, Port, like
 from .image import Build, Image
+from .licence import AnyLicence
 
 Accelerator = Literal["cuda", "rocm", "cpu"]
 GfxTarget = Annotated[str, like(r"^gfx[0-9a-f]{3,4}$", "write it like gfx1100")]
@@ -110,6 +111,9 @@ class Service(Noun):
     """
 
     title: str
+    licence: AnyLicence = Field(
+        "", description="of the program: a text, or what has to be accepted: `{name: NAME, page: URL}`"
+    )
     image: dict[Accelerator, Image] = {}
     build: dict[Accelerator, Build] = Field(
         {}, validate_default=True, description="images that no registry has: they are made on the host"

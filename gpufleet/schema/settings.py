@@ -6,16 +6,13 @@ from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Discriminator, Field, StrictBool, StringConstraints, Tag
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints, Tag
 
-from .base import AbsolutePath, Http, MiB, Name, Noun, Port, like
+from .base import TEXT_OR_NOUN, AbsolutePath, Http, MiB, Name, Noun, Port, like
 from .distro import EngineName, Fingerprint, Vendor
 from .model import Model
 from .provision import Reboot
 from .service import SecretName
-
-# Tells the two apart before they are read: a wrong model entry must not also be called a wrong name.
-_KIND = Discriminator(lambda value: "<name>" if isinstance(value, str) else "<model>")
 
 
 def _url(text: str) -> str:
@@ -39,6 +36,7 @@ def _window(text: str) -> str:
     return text
 
 
+NameOrModel = Annotated[Annotated[Name, Tag("<text>")] | Annotated[Model, Tag("<noun>")], TEXT_OR_NOUN]
 Url = Annotated[Http, AfterValidator(_url)]
 BaseUrl = Annotated[
     str, like(r"^https?://[^\s$`\\'\"]+$", "write it like http://127.0.0.1:11434"), AfterValidator(_base_url)
@@ -146,9 +144,14 @@ class Settings(Noun):
         {},
         description="card of a service, by service name: UUID, PCI address, or number, from 0 by PCI address",
     )
-    models: dict[Name, Annotated[Annotated[Name, Tag("<name>")] | Annotated[Model, Tag("<model>")], _KIND]] = Field(
+    models: dict[Name, NameOrModel] = Field(
         {},
         description="what a stack's model name stands for here: a model of the catalog, or a whole model entry",
+    )
+    accept: list[Name] = Field(
+        [],
+        examples=[["flux.1-dev"]],
+        description="licences that you accept, by name: what needs another one that is not for every use is refused",
     )
     ports: dict[PortName, Port] = Field(
         {}, description="host port of a published service, by service name; of a further port by `service/port`"

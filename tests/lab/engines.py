@@ -21,10 +21,13 @@ location = "docker.io"
 location = "{REGISTRY}"
 insecure = true
 """
+LIMITS = '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
 PODMAN = {
     # Podman's own control groups manager cannot make groups of version 1 in a container.
     "etc/containers/containers.conf.d/lab.conf": '[engine]\ncgroup_manager = "cgroupfs"\n',
     "etc/containers/registries.conf.d/lab.conf": REGISTRIES,
+    # Hosts of the lab may not raise their limits, and Podman does for a build.
+    "etc/containers/containers.conf.d/limits.conf": LIMITS,
 }
 
 

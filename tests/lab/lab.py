@@ -163,6 +163,7 @@ def _address(have: Mapping[str, HostInfo]) -> str:
 def _write(hosts: Mapping[str, HostInfo]) -> None:
     """run/hosts.json, which inventory/lab.py reads."""
     told = {"hosts": {n: asdict(h) for n, h in hosts.items()}, "ssh_key": str(nspawn.KEY), "gateway": GATEWAY}
+    told["pypi"] = pypi.URL
     replace(RUN / "hosts.json", json.dumps(told, indent=1))
     nspawn.known_hosts([SEED_ADDRESS, *(h.address for h in hosts.values())])
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .paths import FILES, GATEWAY
@@ -102,7 +102,9 @@ DATABASE = debian(
     setup=POSTGRES,
 )
 RECIPES = {
-    "docker.io/library/python": Recipe({"Cmd": ["python3"]}),
+    "docker.io/library/python": replace(
+        debian("python3-pip", []), config={"Cmd": ["python3"], "Env": ["PIP_BREAK_SYSTEM_PACKAGES=1"]}
+    ),
     "docker.io/library/redis": Recipe({"Cmd": ["redis-server"], "WorkingDir": "/data", "Volumes": {"/data": {}}}),
     "ghcr.io/berriai/litellm": Recipe(
         {"Entrypoint": ["litellm"], "Env": ["PYTHONPATH=/opt/litellm"], "WorkingDir": "/tmp"},

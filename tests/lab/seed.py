@@ -6,11 +6,19 @@ Layers are linked, not copied: containers write into layers of their own, so not
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
+
+from gpufleet.deploys import models
+from gpufleet.plan import want
+from gpufleet.plan.build import fetcher
+from gpufleet.plan.fetch import downloads
+from gpufleet.schema import PlannedBuild
 
 from . import nspawn
 from .images import wanted
 from .paths import CACHE
+from .pypi import URL
 from .shell import LabError, cached, run
 from .spec import Spec
 
@@ -21,7 +29,7 @@ OWN = ("engine-id", "network", "containers", "runtimes", "tmp", "swarm")
 
 def seed() -> Path:
     """The directory with the catalog's images."""
-    recipe = "".join(name + r.mark for name, r in wanted().items())
+    recipe = "".join(name + r.mark for name, r in wanted().items()) + _build().image
     return cached("seed", recipe, _make)
 
 
@@ -34,6 +42,7 @@ def _make(target: Path) -> None:
             pulled = nspawn.ssh(ADDRESS, f"docker pull -q {image}")
             if pulled.returncode:
                 raise LabError(f"the seed cannot pull {image}\n{pulled.stderr}")
+        _fetcher()
         nspawn.ssh(ADDRESS, "systemctl stop docker.socket docker containerd")
         run("cp", "-a", f"{nspawn.folder(NAME)}/docker/.", target)
     finally:
@@ -41,6 +50,25 @@ def _make(target: Path) -> None:
     for name in OWN:
         shutil.rmtree(target / name, ignore_errors=True)
         (target / name).unlink(missing_ok=True) if (target / name).is_file() else None
+
+
+def _build() -> PlannedBuild:
+    """The program that fetches models, as hosts make it."""
+    wanted = want(["cpu"], {"mirrors": {"pypi": URL}})
+    build = fetcher(wanted, downloads(wanted))
+    assert build
+    return build
+
+
+def _fetcher() -> None:
+    """Make it once, so that not every host has to."""
+    build = _build()
+    nspawn.ssh(ADDRESS, "mkdir -p /tmp/seed/releases")
+    put = ("ssh", *nspawn.OPTIONS, f"root@{ADDRESS}", f"cat >/tmp/seed/releases/{models.FOLDER}.tar")
+    subprocess.run(put, input=models.packed(build), check=True)
+    made = nspawn.ssh(ADDRESS, models.made(build, "/tmp/seed"))
+    if made.returncode:
+        raise LabError(f"the seed cannot make {build.image}\n{made.stderr}")
 
 
 def plant(docker: Path) -> None:

@@ -8,7 +8,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from . import eye, programs
+from . import eye, programs, pypi
 from .gguf import VERSION, write
 from .paths import CACHE, GATEWAY, MIRROR, RUN
 from .shell import cached, mounted, replace, run, until
@@ -29,7 +29,7 @@ def start() -> None:
     for folder in (registry, packages, RUN):
         folder.mkdir(parents=True, exist_ok=True)
     _start("registry", _registry(registry), tree / "usr/bin/docker-registry", "serve")
-    _start("caddy", _caddyfile(tls, models), caddy(), "run", "--adapter", "caddyfile", "--config")
+    _start("caddy", _caddyfile(tls, models, pypi.index()), caddy(), "run", "--adapter", "caddyfile", "--config")
     _start_package_cache(tree, packages)
     for port in (5000, 3142, 443, 8081):
         until(f"port {port} of the lab's services (see {RUN}/*.log)", lambda port=port: _answers(port))  # type: ignore[misc]
@@ -55,7 +55,7 @@ http: {{addr: "{GATEWAY}:5000"}}
 """
 
 
-def _caddyfile(tls: Path, models: Path) -> str:
+def _caddyfile(tls: Path, models: Path, index: Path) -> str:
     sites = ", ".join(f"https://{name}" for name in NAMES)
     return f"""{{
     default_bind {GATEWAY}
@@ -70,6 +70,10 @@ def _caddyfile(tls: Path, models: Path) -> str:
 http://{GATEWAY}:8081 {{
     handle_path /mirror/* {{
         root * {MIRROR}
+        file_server
+    }}
+    handle_path /pypi/* {{
+        root * {index}
         file_server
     }}
     handle {{

@@ -16,6 +16,7 @@ from gpufleet.catalog import Catalog
 from .images import STAND_IN, here
 from .lab import Lab
 from .paths import REPOSITORY, RUN
+from .pypi import URL
 from .shell import LabError, replace
 from .spec import read
 
@@ -33,7 +34,7 @@ def write() -> None:
         small = told["lab-eye.gguf" if "mmproj" in name else "lab-tiny.gguf"]
         source = {"pull": model.pull, "bytes": small["bytes"]} if model.pull else {"file": model.file, **small}
         shape = {"architecture": SHAPE} if model.architecture else {}
-        _put("models", name, {**source, **shape})
+        _put("models", name, {**source, **shape, **model.model_dump(include={"licence"})})
     for name in catalog.names("services"):
         service = catalog.service(name)
         images = here(service)
@@ -57,7 +58,8 @@ def give(host: str, profile: str, stack: str, **data: Any) -> None:
     write()
     card = read(profile).profile
     role = "cpu" if card == "cpu" else "dual_gpu" if card.startswith("two-") else "single_gpu"
-    told = {"x_role": role, "catalog": str(CATALOG), "bind": "0.0.0.0", "stack": stack, **KNOWN[stack].get("data", {})}
+    told = {"x_role": role, "catalog": str(CATALOG), "bind": "0.0.0.0", "stack": stack}
+    told |= {"mirrors": {"pypi": URL}, **KNOWN[stack].get("data", {})}
     replace(DATA, json.dumps({**settings(), host: {**told, **data}}, indent=1))
 
 
