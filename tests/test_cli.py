@@ -33,9 +33,7 @@ def fleet() -> Forecast:
     found["gpu5"] = _host(facts["small-card"], "single_gpu", {"models": {"chat": "qwen2.5-7b-instruct-q4-k-m"}})
     found["cpu1"] = _host(facts["cpu"], "cpu", now={})
     found["cpu2"] = HostForecast(state="blocked", problems=("group_data: unknown key 'stak'; did you mean 'stack'?",))
-    found["cpu3"] = _host(
-        facts["cut-download"], "cpu", now={"missing": ["/srv/gpufleet/models/qwen2.5-1.5b-instruct-q4_k_m.gguf"]}
-    )
+    found["cpu3"] = _host(facts["cut-download"], "cpu", now={"missing": ["qwen2.5-1.5b-instruct-q4_k_m.gguf"]})
     found["cpu4"] = _host(facts["external-llama"], "cpu", {"external": {"llama": "http://127.0.0.1:8080"}}, now={})
     found["away"] = HostForecast(state="failed", problems=("host: cannot be reached: Could not connect; mend that",))
     return Forecast(hosts=dict(sorted(found.items())))

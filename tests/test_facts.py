@@ -51,7 +51,7 @@ def test_section(case: dict[str, Any]) -> None:
 def test_probe_runs_in_every_shell(shell: str, tmp_path: Path) -> None:
     if not shutil.which(shell.split()[0]):
         pytest.skip(f"{shell} is not installed")
-    (tmp_path / "model.gguf.partial").write_bytes(b"12345")
+    (tmp_path / "model.gguf").write_bytes(b"12345")
     script = Facts().command(root=str(tmp_path / "new"), models=str(tmp_path / "model.gguf"))
     run = subprocess.run([*shell.split(), "-c", script], capture_output=True, text=True, check=True, timeout=60)
     facts = Facts().process(run.stdout.splitlines())
@@ -61,7 +61,7 @@ def test_probe_runs_in_every_shell(shell: str, tmp_path: Path) -> None:
     assert facts.disks[0].free_mib <= facts.disks[0].total_mib
     assert facts.present == {str(tmp_path / "model.gguf"): 5}
     assert json.dumps(facts.to_json())
-    assert list(tmp_path.iterdir()) == [tmp_path / "model.gguf.partial"]  # the probe writes nothing
+    assert list(tmp_path.iterdir()) == [tmp_path / "model.gguf"]  # the probe writes nothing
 
 
 def test_an_answer_cut_short_is_an_error_of_this_host_alone() -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gpufleet.cli import words
 from gpufleet.plan import plan, want
-from gpufleet.plan.fetch import UNPACKED, missing, room
-from gpufleet.schema import Entry, HostFacts, HostForecast, Pull
+from gpufleet.plan.fetch import UNPACKED, left, missing, room
+from gpufleet.schema import Download, HostFacts, HostForecast, Plan, Pull
 from tests.conftest import CASES, cases
 from tests.test_forecast import foretold, fresh
 from tests.test_planner import facts as planner_facts
@@ -23,15 +23,23 @@ def forecast(case: dict[str, Any]) -> HostForecast:
     """Of a host with two cards, of which only the case's own things are there."""
     there = case.get("there", {})
     facts: HostFacts = planner_facts({"cards": [{"mib": 24564}, {"mib": 24564}] if case["role"] != "cpu" else []})
-    engine = facts.engine.model_copy(update={"images": tuple(there.get("images", ()))})
+    have = tuple(there.get("images", ()))
+    engine = facts.engine.model_copy(update={"images": have})
     facts = facts.model_copy(update={"engine": engine})
     data = {"stack": "peregrine", "catalog": str(CASES / "catalog"), **case.get("data", {})}
     planned = plan("host", want(["all", case["role"]], data), facts)
     assert not planned.blocked, planned.blocked
-    sizes = {f"{planned.root}/models/{name}": mb * MB for name, mb in there.get("models", {}).items()}
-    files = {p: Entry(path=p, kind="file", mode="0644", uid=0, gid=0, size=size) for p, size in sizes.items()}
-    state = {"entries": files, "done": tuple(there.get("done", ()))}
+    facts = facts.model_copy(update={"engine": engine.model_copy(update={"images": (*have, *_fetcher(planned))})})
+    models = {d.path: d for d in planned.downloads if d.path.rpartition("/")[2] in there.get("models", ())}
+    state = {
+        "models": {planned.below_models(p): d.digest for p, d in models.items()},
+        "done": tuple(there.get("done", ())),
+    }
     return foretold(planned, facts, fresh(facts).model_copy(update=state))
+
+
+def _fetcher(planned: Plan) -> tuple[str, ...]:
+    return (planned.fetcher.image,) if planned.fetcher else ()
 
 
 @pytest.mark.parametrize("case", cases("downloads").values(), ids=cases("downloads").keys())
@@ -45,6 +53,16 @@ def test_a_first_run_fetches_what_the_table_says(case: dict[str, Any]) -> None:
 def test_who_shares_an_image_is_said() -> None:
     shared = [p for p in forecast(cases("downloads")["dual-gpu, ollama"]).images if len(p.services) > 1]
     assert [words.pulled(p, 100) for p in shared] == ["800 MB, 2 min, for ollama and ollama-research"]
+
+
+@pytest.mark.parametrize(
+    ("present", "to_come"),
+    [({}, 9), ({"/m/a": 9}, 0), ({"/m/a": 8}, 9), ({"/m/part": 5}, 4), ({"/m/part": 9}, 0), ({"/m/part": 10}, 9)],
+)
+def test_what_is_still_to_come_of_a_file(present: dict[str, int], to_come: int) -> None:
+    """One of another size is set aside; of a part that is too long nothing can be used."""
+    file = Download(path="/m/a", part="/m/part", url="http://x/a", bytes=9, digest="sha256:" + "0" * 64)
+    assert left(file, present) == to_come
 
 
 PULLS = st.lists(

@@ -35,12 +35,12 @@ def converged(plan: Plan, facts: HostFacts) -> HostState:
     """The state of a host right after a run."""
     release = render(plan)
     directories = {d.path: Entry(kind="directory", size=0, **d.model_dump(exclude={"keep"})) for d in plan.directories}
-    models = {d.path: Entry(path=d.path, kind="file", mode="0644", uid=0, gid=0, size=d.bytes) for d in plan.downloads}
     env = Entry(path=plan.env, kind="file", mode="0600", uid=0, gid=0, size=9)
     told = {
         "unit": boot.digest(plan),
         "containers": tuple(container(plan.stack, s.name, "running") for s in plan.services),
-        "entries": {**directories, **models, plan.env: env},
+        "entries": {**directories, plan.env: env},
+        "models": {plan.below_models(d.path): d.digest for d in plan.downloads},
         "env_keys": tuple(s.name for s in plan.secrets),
         "current": release.id,
         "verified": release.id,
@@ -67,14 +67,12 @@ def changed(state: HostState, stack: str, now: dict[str, Any]) -> HostState:
     for service, how in now.pop("containers", {}).items():
         have = {n: c for n, c in have.items() if n != service}
         have |= {service: container(stack, service, how)} if how else {}
-    entries = {path: e for path, e in state.entries.items() if path not in now.get("missing", ())}
-    for path, size in now.get("sizes", {}).items():
-        entries[path] = entries[path].model_copy(update={"size": size})
-    now = {k: v for k, v in now.items() if k not in ("missing", "sizes")}
+    gone = now.pop("missing", ())
+    left = {name: {k: v for k, v in getattr(state, name).items() if k not in gone} for name in ("entries", "models")}
     now |= {name: Plumbing(**now[name]) for name in now.keys() & {"plumbing"}}
     for name in now.keys() & {"hashes", "release"}:
         now[name] = {**getattr(state, name), **now[name]} if now[name] else {}
-    return state.model_copy(update={"containers": tuple(have.values()), "entries": entries, **now})
+    return state.model_copy(update={"containers": tuple(have.values()), **left, **now})
 
 
 def foretold(plan: Plan, facts: HostFacts, state: HostState) -> HostForecast:
@@ -102,7 +100,7 @@ def test_what_a_run_would_do_is_foretold(case: dict[str, Any], hosts: dict[str, 
 PARTS: dict[str, Callable[[Plan, HostState, HostState], dict[str, Any]]] = {
     "boot": lambda plan, a, b: {"unit": a.unit},
     "directories": lambda plan, a, b: {"entries": {**b.entries, **_entries(a, (d.path for d in plan.directories))}},
-    "models": lambda plan, a, b: {"entries": {**b.entries, **_entries(a, (d.path for d in plan.downloads))}},
+    "models": lambda plan, a, b: {"models": a.models},
     "secrets": lambda plan, a, b: {"env_keys": a.env_keys},
     "release": lambda plan, a, b: {"release": a.release},
     "run": lambda plan, a, b: {"containers": a.containers, "current": a.current, "verified": a.verified},
@@ -110,7 +108,7 @@ PARTS: dict[str, Callable[[Plan, HostState, HostState], dict[str, Any]]] = {
 DAMAGE: dict[str, Callable[[Plan, HostState], dict[str, Any]]] = {
     "boot": lambda plan, s: {"unit": None},
     "directories": lambda plan, s: {"entries": {p: e for p, e in s.entries.items() if p != plan.directories[-1].path}},
-    "models": lambda plan, s: {"entries": {p: e for p, e in s.entries.items() if p != plan.downloads[0].path}},
+    "models": lambda plan, s: {"models": {}},
     "secrets": lambda plan, s: {"env_keys": s.env_keys[1:]},
     "release": lambda plan, s: {"release": {**s.release, "compose.yaml": "another"}},
     "run": lambda plan, s: {"containers": s.containers[1:]},

@@ -45,9 +45,14 @@ def forecast(
         "containers": container_changes(plan, release, state),
         "downloads": tuple(_fetches(plan, facts, state)),
         "images": missing(plan.pulls, facts.engine.images),
-        "builds": tuple(_made(b) for b in missing(plan.builds, facts.engine.images)),
+        "builds": tuple(_made(b) for b in missing(_builds(plan, state), facts.engine.images)),
     }
     return base.model_copy(update={"state": outlook, "changes": changes, **told})
+
+
+def _builds(plan: Plan, state: HostState) -> tuple[PlannedBuild, ...]:
+    """The program that fetches models is made when there are any to fetch."""
+    return (*plan.builds, *([plan.fetcher] if plan.fetcher and missing_models(plan, state) else []))
 
 
 def _made(build: PlannedBuild) -> Made:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import net, nspawn, programs, services, vendors
+from . import net, nspawn, programs, pypi, services, vendors
 from .images import push
 from .paths import GATEWAY, HOME, RUN
 from .seed import ADDRESS as SEED_ADDRESS

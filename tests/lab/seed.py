@@ -64,7 +64,7 @@ def _fetcher() -> None:
     """Make it once, so that not every host has to."""
     build = _build()
     nspawn.ssh(ADDRESS, "mkdir -p /tmp/seed/releases")
-    put = ("ssh", *nspawn.OPTIONS, f"root@{ADDRESS}", f"cat >/tmp/seed/releases/{models.FOLDER}.tar")
+    put = ("ssh", *nspawn.options(), f"root@{ADDRESS}", f"cat >/tmp/seed/releases/{models.FOLDER}.tar")
     subprocess.run(put, input=models.packed(build), check=True)
     made = nspawn.ssh(ADDRESS, models.made(build, "/tmp/seed"))
     if made.returncode:

@@ -58,7 +58,7 @@ def give(host: str, profile: str, stack: str, **data: Any) -> None:
     write()
     card = read(profile).profile
     role = "cpu" if card == "cpu" else "dual_gpu" if card.startswith("two-") else "single_gpu"
-    told = {"x_role": role, "catalog": str(CATALOG), "bind": "0.0.0.0", "stack": stack}
+    told: dict[str, Any] = {"x_role": role, "catalog": str(CATALOG), "bind": "0.0.0.0", "stack": stack}
     told |= {"mirrors": {"pypi": URL}, **KNOWN[stack].get("data", {})}
     replace(DATA, json.dumps({**settings(), host: {**told, **data}}, indent=1))
 

@@ -76,7 +76,7 @@ class Fetcher:
             self._bring(f, part, wrong)
         if not self._right(f, f.part):
             part.unlink(missing_ok=True)
-            raise Failed("its source has other bytes than the lock; check the model's entry, then run again")
+            raise Failed("its source has other bytes than it should; check the model's entry, then run again")
 
     def _right(self, f: Wanted, path: str) -> bool:
         """Whether the file there has the bytes; it is read only where that is not known."""
