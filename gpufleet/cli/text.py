@@ -105,7 +105,7 @@ def _services(host: HostForecast) -> Iterator[RenderableType]:
 
 def _downloads(host: HostForecast, rate: float) -> Iterator[RenderableType]:
     rows = [("pull", pull.image, words.pulled(pull, rate)) for pull in host.images]
-    rows += [("build", b.image, words.built(b)) for b in host.builds]
+    rows += [("build", words.name(b), words.built(b)) for b in host.builds]
     for fetch in host.downloads:
         part = f" of {words.size(fetch.bytes)}" if fetch.left < fetch.bytes else ""
         rows.append(("fetch", words.file(fetch), f"{words.size(fetch.left)}{part}, {words.minutes(fetch.left, rate)}"))

@@ -56,6 +56,15 @@ def built(image: Made) -> str:
     return f"on the host, of {image.source}; {pulls}" + _shared(image.services)
 
 
+def name(image: Made) -> str:
+    """What people call an image of ours; what else is in its name is a digest.
+
+    >>> name(Made(image="gpufleet.local/mem0:00", source="images/mem0"))
+    'mem0'
+    """
+    return image.image.partition("/")[2].partition(":")[0]
+
+
 def _shared(services: tuple[str, ...]) -> str:
     return f", for {' and '.join(services)}" if len(services) > 1 else ""
 
