@@ -1,18 +1,21 @@
-"""Model files: fetched once, verified, visible only when complete."""
+"""Model files: fetched once, verified, visible only when complete; of several hosts that want one, by one of them."""
 
 from __future__ import annotations
 
 import io
 import json
+import secrets
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pyinfra.api.command import FileUploadCommand
+from pyinfra.api.state import StateStage
 from pyinfra.context import host
 
 from ..plan.drift import missing_models
 from ..schema import Download, HostState, Plan, PlannedBuild
-from .observe import Commands, Shown, Target, converging, spoken
+from . import spread
+from .observe import Commands, Shown, Target, converging, ran, spoken
 from .script import script
 from .up import built
 
@@ -22,15 +25,49 @@ STALL, TRIES, PAUSE, EVERY = 30, 6, 2, 10  # seconds without a byte, tries witho
 
 @converging
 def fetched(target: Target, state: HostState) -> Commands:
-    """Fetch the models that are not there whole."""
+    """Fetch the models that are not there whole, but for what other hosts fetch meanwhile or have."""
     plan, missing = target.plan, missing_models(target.plan, state)
     if not missing or not plan.fetcher:
         host.noop(f"{len(plan.downloads)} model files")
         return
     yield FileUploadCommand(io.BytesIO(packed(plan.fetcher)), f"{plan.root}/releases/{FOLDER}.tar")
     yield made(plan.fetcher, plan.root)
-    told = {"root": plan.root, "image": plan.fetcher.image, "job": json.dumps(_job(plan, missing))}
-    yield Shown(spoken(plan, script("fetch", **told)))
+    if mine := spread.own(host, missing):
+        yield Shown(_fetch(plan, {d: [] for d in mine}))
+
+
+@converging
+def offered(target: Target, state: HostState) -> Commands:
+    """Offer other hosts the files that they lack. It lasts no longer than the run, so it is no change."""
+    plan, word = target.plan, secrets.token_hex(16)
+    if _executes() and plan.fetcher and spread.asked(host, state.models.values()):
+        told = {"root": plan.root, "image": plan.fetcher.image, "address": plan.address, "port": plan.peer_port}
+        done, _ = ran(host, spoken(plan, script("offer", word=word, **told)))
+        if done:
+            spread.of(host).offers[host.name] = f"http://{plan.address}:{plan.peer_port}/{word}"
+    yield from ()
+
+
+@converging
+def taken(target: Target, state: HostState) -> Commands:
+    """Take from other hosts what is still missing, and from afar what they cannot give: counted with the fetching."""
+    plan, missing = target.plan, missing_models(target.plan, state)
+    if _executes() and missing:
+        done, _ = ran(host, _fetch(plan, {d: spread.sources(host, d) for d in missing}), shown=True)
+        if not done:
+            yield "exit 1"
+
+
+@converging
+def withdrawn(target: Target, state: HostState) -> Commands:
+    """End the offer."""
+    if spread.of(host).offers.pop(host.name, None):
+        ran(host, spoken(target.plan, "docker rm -f gpufleet-offer >/dev/null"))
+    yield from ()
+
+
+def _executes() -> bool:
+    return host.state.current_stage == StateStage.Execute
 
 
 def made(build: PlannedBuild, root: str) -> str:
@@ -49,13 +86,15 @@ def packed(build: PlannedBuild) -> bytes:
     return buffer.getvalue()
 
 
-def _job(plan: Plan, downloads: Iterable[Download]) -> dict[str, object]:
-    """What the program is told; paths are below the directory of models."""
-    files = [_wanted(plan, d) for d in downloads]
+def _fetch(plan: Plan, sources: Mapping[Download, Iterable[str]]) -> str:
+    """The command that runs the program. Paths are below the directory of models."""
+    assert plan.fetcher
+    files = [_wanted(plan, d, urls) for d, urls in sources.items()]
     times = {"stall": STALL, "tries": TRIES, "pause": PAUSE, "every": EVERY}
-    return {"root": "/models", "endpoint": plan.hub, "reserve": plan.reserve_disk_mib << 20, **times, "files": files}
+    job = {"root": "/models", "endpoint": plan.hub, "reserve": plan.reserve_disk_mib << 20, **times, "files": files}
+    return spoken(plan, script("fetch", root=plan.root, image=plan.fetcher.image, job=json.dumps(job)))
 
 
-def _wanted(plan: Plan, d: Download) -> dict[str, object]:
+def _wanted(plan: Plan, d: Download, peers: Iterable[str]) -> dict[str, object]:
     below = {name: plan.below_models(getattr(d, name)) for name in ("path", "part", "folder")}
-    return {**d.model_dump(include={"bytes", "digest", "hub"}), **below, "urls": [d.url]}
+    return {**d.model_dump(include={"bytes", "digest", "hub"}), **below, "urls": [*peers, d.url]}

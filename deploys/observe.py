@@ -16,12 +16,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pydantic import SecretStr
-from pyinfra.api.arguments import ConnectorArguments
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments
 from pyinfra.api.command import PyinfraCommand, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
 from pyinfra.api.state import State as RunState
 from pyinfra.api.state import StateStage
+from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import host
 from typing_extensions import override
 
@@ -31,6 +32,7 @@ from ..facts.state import State
 from ..plan.amd import FILES
 from ..render import Release
 from ..schema import HostState, Plan
+from . import spread
 from .given import digest
 
 Commands = Generator[str | PyinfraCommand, None, None]
@@ -85,9 +87,14 @@ class Shown(PyinfraCommand):
 
     @override
     def execute(self, state: RunState, host: Host, connector_arguments: ConnectorArguments) -> bool:
-        command = StringCommand(self.command)
-        done, _ = host.run_shell_command(command, print_output=True, print_input=False, **connector_arguments)
-        return bool(done)
+        return ran(host, self.command, shown=True)[0]
+
+
+def ran(host: Host, command: str, shown: bool = False) -> tuple[bool, CommandOutput]:
+    """Run a command within an operation, as whom its user said (`_sudo`); pyinfra does not count it as a change."""
+    told: Mapping[str, Any] = host.current_op_global_arguments or {}
+    arguments = {key: value for key, value in told.items() if key in CONNECTOR_ARGUMENT_KEYS}
+    return host.run_shell_command(StringCommand(command), print_output=shown, **arguments)
 
 
 def spoken(plan: Plan, command: str) -> str:
@@ -104,6 +111,8 @@ def _observe(host: Host, target: Target) -> HostState | None:
         if state is None:
             return None
         seen = _SEEN[host] = (stage, state)
+        if stage == StateStage.Execute:
+            spread.saw(host, target.plan, state)
     return seen[1]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 
 from ..schema import Plan
 from .gate import Closed
-from .observe import spoken
+from .observe import ran, spoken
 from .script import script
 
 
@@ -19,7 +18,7 @@ def unseen(host: Host, plan: Plan) -> list[Closed]:
     if not wanted:
         return []
     command = spoken(plan, script("sees", stack=plan.stack, services=" ".join(wanted)))
-    _, output = host.run_shell_command(StringCommand(command))
+    _, output = ran(host, command)
     rows = (line.split() for line in output.stdout_lines)
     return list(_wrong(wanted, {row[0]: set(row[1:]) for row in rows if row}))
 

@@ -25,7 +25,7 @@ from ..plan.kept import pending
 from ..plan.wanted import TOKEN
 from ..render import render
 from ..schema import HostFacts
-from . import accounts, boot, engine, layout, models, packages, reboot, release, steps, up
+from . import accounts, boot, engine, layout, models, packages, reboot, release, spread, steps, up
 from .given import given, stdin
 from .observe import Target, hurry
 
@@ -114,6 +114,10 @@ def _converge(target: Target) -> None:
     layout.directories(name="Make the directories", target=target)
     layout.secrets(name="Make the secrets", target=target, _stdin=stdin(target.given))
     models.fetched(name="Fetch the models", target=target)
+    if spread.among(host):
+        models.offered(name="Offer models to other hosts", target=target)
+        models.taken(name="Take models from other hosts", target=target)
+        models.withdrawn(name="End the offers", target=target)
     release.unpacked(name="Bring the release over", target=target)
     up.running(name="Run the release", target=target)
     steps.done(name="Do what services need once", target=target)

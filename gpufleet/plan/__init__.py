@@ -68,6 +68,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         given=tuple(settings.secrets),
         hub=settings.mirrors.huggingface,
         reserve_disk_mib=settings.reserve_disk_mib,
+        peer_port=settings.peer_port,
         health_deadline=deadline(wanted),
         keep_releases=settings.keep_releases,
         left_out=_left_out(wanted, placed, below, services),

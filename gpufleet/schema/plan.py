@@ -210,7 +210,8 @@ class Plan(Noun):
     """What ``plan()`` says of one host; ``address`` is where others reach it, ``catalog`` the user's own folder.
 
     ``left_out``: by service of the stack that would not run here why not; ``fetcher``: what fetches the ``downloads``;
-    ``hub``: the Hub's endpoint.
+    ``hub``: the Hub's endpoint;
+    ``peer_port``: where other hosts of a run get model files.
     """
 
     host: str
@@ -237,6 +238,7 @@ class Plan(Noun):
     given: tuple[str, ...] = ()
     hub: str = ""
     reserve_disk_mib: int = 0
+    peer_port: int | None = None
     health_deadline: int
     keep_releases: int
     left_out: dict[str, str] = {}

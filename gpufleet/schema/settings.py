@@ -177,4 +177,8 @@ class Settings(Noun):
         le=7200,
         description="seconds a service may take to become healthy, before model size is added",
     )
+    peer_port: Port | None = Field(
+        7878,
+        description="port at which hosts of one run give each other model files meanwhile; None: each fetches its own",
+    )
     keep_releases: int = Field(5, ge=2, le=100, description="releases kept on a host for rollback")

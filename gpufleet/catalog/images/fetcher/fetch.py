@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Lock, Thread
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 from store import Store, Wanted, alone, digest_of
 
@@ -110,6 +113,8 @@ class Fetcher:
 
     def _try(self, f: Wanted, part: Path, url: str, hub: bool, xet: bool) -> tuple[str, bool]:
         """One try: why it failed, if it did, and whether another may help."""
+        if url != f.urls[-1] and not _reached(url):
+            return f"{url} cannot be reached", False
         told = {"url": url, "part": str(part), "size": f.bytes, "hub": hub, "xet": xet}
         env = {**os.environ, "HF_ENDPOINT": self.job["endpoint"], "HF_HUB_DOWNLOAD_TIMEOUT": str(self.job["stall"])}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -139,6 +144,14 @@ class Fetcher:
             free = os.statvfs(self.store.root)
             if free.f_bavail * free.f_frsize < (reserve := self.job["reserve"]):
                 raise Failed(f"less than {_size(reserve)} would stay free on its disk; free some, then run again")
+
+
+def _reached(url: str) -> bool:
+    """Whether another host answers at all: one that a firewall hides would cost minutes."""
+    parts = urlsplit(url)
+    with suppress(OSError), socket.create_connection((parts.hostname, parts.port), timeout=3):
+        return True
+    return False
 
 
 def _into(lines: IO[str], queue: Queue[str]) -> None:
