@@ -10,13 +10,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.hub import Hub, publish, serve
+from tests.lab.running import free_port, running
 
 PROGRAM = Path(__file__).parent.parent / "gpufleet/catalog/images/fetcher/fetch.py"
 TOKEN = "hf_nobodyshouldseethis"
@@ -288,6 +291,43 @@ def test_a_peer_is_asked_first_and_the_hub_when_it_fails(bench: Bench, tmp_path:
     (bench.models / "m.gguf").unlink()
     assert bench.fetch({**bench.file, "urls": [f"{bench.hub.url}/files/gone", "http://127.0.0.1:9/x", *hub]})[0] == 0
     assert bench.hub.sent("m.gguf") == SIZE
+
+
+@contextmanager
+def offering(models: Path) -> Iterator[str]:
+    """The address at which another host offers its models."""
+    port, program = free_port(), PROGRAM.with_name("offer.py")
+    code = f"import sys, offer, pathlib; offer.Server('no.such.name', {port}, 'word', pathlib.Path(sys.argv[1])).serve_forever()"
+    with running(sys.executable, "-c", code, models, cwd=program.parent, port=port):
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_a_host_offers_what_it_has(bench: Bench, tmp_path: Path) -> None:
+    assert bench.fetch(bench.file, *bench.folder)[0] == 0
+    sent = bench.hub.sent()
+    (tmp_path / "other").mkdir()
+    taker = Bench(bench.hub, tmp_path / "other", bench.commits)
+    (taker.models / ".incoming").mkdir()
+    (taker.models / bench.file["part"]).write_bytes(content("m.gguf")[:1_000_000])
+    with offering(bench.models) as there:
+        files = [bench.file, *bench.folder]
+        for f in files:
+            f["urls"].insert(0, f"{there}/word/{f['part'].rpartition('/')[2]}")
+        code, said = taker.fetch(*files)
+        for wrong in (
+            f"{there}/wrong/{files[0]['part'].rpartition('/')[2]}",
+            f"{there}/word/00",
+            f"{there}/word/.verified",
+        ):
+            assert httpx.get(wrong, trust_env=False).status_code == 404
+    assert (code, said) == (0, "")
+    assert taker.seen == WHOLE
+    assert bench.hub.sent() == sent
+
+
+def test_the_words_of_its_reports() -> None:
+    done = subprocess.run([sys.executable, "-m", "doctest", "fetch.py"], cwd=PROGRAM.parent, check=False)
+    assert done.returncode == 0
 
 
 def test_where_xet_hangs_plain_http_is_used(bench: Bench, tmp_path: Path) -> None:

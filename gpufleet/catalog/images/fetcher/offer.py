@@ -58,6 +58,6 @@ class Handler(BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     Timer(LONGEST, os._exit, (0,)).start()
-    server = Server(sys.argv[1], int(sys.argv[2]), os.environ["WORD"], Path("/models"))
+    server = Server(sys.argv[1], int(sys.argv[2]), os.environ["WORD"], Path(sys.argv[3]))
     print("ready", flush=True)
     server.serve_forever()
