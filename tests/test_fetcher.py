@@ -297,8 +297,8 @@ def test_a_peer_is_asked_first_and_the_hub_when_it_fails(bench: Bench, tmp_path:
 def offering(models: Path) -> Iterator[str]:
     """The address at which another host offers its models."""
     port, program = free_port(), PROGRAM.with_name("offer.py")
-    code = f"import sys, offer, pathlib; offer.Server('no.such.name', {port}, 'word', pathlib.Path(sys.argv[1])).serve_forever()"
-    with running(sys.executable, "-c", code, models, cwd=program.parent, port=port):
+    command = (sys.executable, program, "no.such.name", str(port), models)
+    with running(*command, cwd=models, port=port, env={**os.environ, "WORD": "word"}):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -314,12 +314,8 @@ def test_a_host_offers_what_it_has(bench: Bench, tmp_path: Path) -> None:
         for f in files:
             f["urls"].insert(0, f"{there}/word/{f['part'].rpartition('/')[2]}")
         code, said = taker.fetch(*files)
-        for wrong in (
-            f"{there}/wrong/{files[0]['part'].rpartition('/')[2]}",
-            f"{there}/word/00",
-            f"{there}/word/.verified",
-        ):
-            assert httpx.get(wrong, trust_env=False).status_code == 404
+        for path in ("wrong/" + files[0]["part"].rpartition("/")[2], "word/00", "word/.verified"):
+            assert httpx.get(f"{there}/{path}", trust_env=False).status_code == 404
     assert (code, said) == (0, "")
     assert taker.seen == WHOLE
     assert bench.hub.sent() == sent
