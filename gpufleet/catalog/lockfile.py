@@ -23,7 +23,7 @@ def lock(path: Path) -> Lock:
 def text(lock: Lock) -> str:
     """The file of a lock."""
     told = {"version": lock.version, **lock.model_dump(mode="json", exclude_defaults=True)}
-    return HEAD + yaml.safe_dump(told, sort_keys=True, width=200, allow_unicode=True)
+    return HEAD + yaml.safe_dump(told, sort_keys=True, width=200)
 
 
 @lru_cache(maxsize=8)
