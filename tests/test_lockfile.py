@@ -54,7 +54,7 @@ def test_no_file_is_an_empty_lock(tmp_path: Path) -> None:
         ("", "gpufleet.lock: is empty; write `key: value` pairs"),
         ("models: [", "gpufleet.lock:2:1: malformed YAML: did not find expected node content; mend the line"),
         ("version: 2", "gpufleet.lock/version: 2 is not accepted; input should be 1"),
-        ("modles: {}", "gpufleet.lock: unknown key 'modles'; did you mean 'models'?"),
+        ("modles: {}", "gpufleet.lock/modles: unknown key 'modles'; did you mean 'models'?"),
         ("images: {a/b:1: latest}", "gpufleet.lock/images/a/b:1: 'latest' is not accepted; write it like sha256:HEX"),
     ],
 )

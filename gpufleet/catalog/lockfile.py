@@ -17,7 +17,7 @@ HEAD = (
 
 def lock(path: Path) -> Lock:
     """What is locked; nothing where there is no file. Raises Refused."""
-    return _lock(text_of(path), str(path)) if path.exists() else Lock()
+    return _lock(text_of(path), str(path)) if path.is_file() else Lock()
 
 
 def text(lock: Lock) -> str:
