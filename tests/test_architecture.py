@@ -104,14 +104,18 @@ HAS += ["original/params.json", "tokenizer.json", "plot.png", "vae/model.safeten
         ({"file": "onnx/model.onnx"}, HAS, ["onnx/model.onnx"]),
         ({"only": ["*.bin", "config.json", "*.json"]}, HAS,
          ["config.json", "original/params.json", "pytorch_model.bin", "tokenizer.json"]),
-        ({"file": "model.safetensor"}, HAS, "a/b@main has no file 'model.safetensor'; did you mean 'model.safetensors'?"),
-        ({"only": ["*.safetensor"]}, HAS, "no file of a/b@main is like '*.safetensor'; did you mean 'model.safetensors'?"),
+        ({"file": "model.safetensor"}, HAS,
+         "a/b@main has no file 'model.safetensor'; did you mean 'model.safetensors'?"),
+        ({"only": ["*.safetensor"]}, HAS,
+         "no file of a/b@main is like '*.safetensor'; did you mean 'model.safetensors'?"),
         ({}, ["a-Q4.gguf", "a-Q8.gguf"],
-         "a/b@main has 2 files .gguf, each a model of its own or a part of one; name one with `file`, or those of one with `only`"),
+         "a/b@main has 2 files .gguf, each a model of its own or a part of one; "
+         "name one with `file`, or those of one with `only`"),
         ({}, ["README.md"], "a/b@main has no file that an engine loads; name the files with `only`"),
         ({"file": "x"}, [f"file-{n}" for n in range(20)], "a/b@main has no file 'x'; look up its files at its page"),
         ({"only": ["*"]}, ["../../etc/passwd"],
-         "a/b@main * has the file '../../etc/passwd', which no host would take; choose the files that you need with `only`"),
+         "a/b@main * has the file '../../etc/passwd', which no host would take; "
+         "choose the files that you need with `only`"),
     ],
 )  # fmt: skip
 def test_the_files_of_a_model(model: dict[str, Any], names: list[str], taken: list[str] | str) -> None:

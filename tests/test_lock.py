@@ -1,0 +1,319 @@
+"""`gpufleet lock`, against a Hub and a registry: the command, end to end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpufleet import cli
+from gpufleet.catalog.lockfile import lock
+from gpufleet.cli.locking import needs, patience
+from tests import hub as hubs
+from tests import registry as registries
+from tests.conftest import ROOT
+from tests.hub import Hub, publish
+from tests.registry import Registry
+
+CONFIG: dict[str, Any] = {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 64}
+CONFIG |= {"max_position_embeddings": 512, "model_type": "llama"}
+FILES = {"config.json": json.dumps(CONFIG).encode(), "model.safetensors": b"w" * (2 << 20), "README.md": b"read me"}
+TOKEN = "hf_of_mine"
+SERVICES = {
+    "engine": {"title": "Engine", "image": {"cpu": "docker.io/team/engine:1.0"}, "models": "one", "port": 8000},
+    "puller": {
+        "title": "Puller",
+        "image": {"cpu": "ghcr.io/team/puller:2.0", "cuda": "ghcr.io/team/puller:2.0-cuda"},
+        "models": "many",
+        "port": 11434,
+        "steps": [
+            {"name": "pull", "each": "model", "check": "x {{ model.pull }}", "run": "ollama pull {{ model.pull }}"}
+        ],
+    },
+}
+STACK = {
+    "title": "Mine",
+    "services": {
+        "engine": {"service": "engine", "model": "chat"},
+        "puller": {"service": "puller", "models": ["small"], "optional": True},
+    },
+    "models": {"chat": "chat", "small": "small"},
+}
+MODELS = {"chat": {"repo": "acme/tiny"}, "small": {"pull": "tiny:1b", "bytes": 5}, "other": {"repo": "acme/other"}}
+IMAGES = ("docker.io/team/engine:1.0", "ghcr.io/team/puller:2.0", "ghcr.io/team/puller:2.0-cuda")
+
+
+@dataclass
+class Site:
+    """An inventory with a catalog, and the servers that it asks."""
+
+    hub: Hub
+    registry: Registry
+    capture: pytest.CaptureFixture[str]
+
+    def run(self, *args: str, **data: Any) -> tuple[int, list[str], list[str]]:
+        """Exit code, and lines of both outputs."""
+        words = [word for key, value in data.items() for word in ("--data", f"{key}={json.dumps(value)}")]
+        code = cli.main(["lock", "inventory.py", *words, *args])
+        told = self.capture.readouterr()
+        return code, told.out.splitlines(), told.err.splitlines()
+
+    @property
+    def locked(self) -> Any:
+        return lock(Path("gpufleet.lock"))
+
+
+@contextmanager
+def _served(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[Hub, Registry, dict[str, Any]]]:
+    """A catalog in ``folder``, where the command runs then, the servers that it asks, and the settings that say so."""
+    patch.chdir(folder)
+    patch.setenv("PYTHONPATH", str(ROOT))
+    patch.delenv("HF_TOKEN", raising=False)
+    patch.setattr(patience, "WAITS", (0, 0))
+    for kind, entries in (("services", SERVICES), ("models", MODELS), ("stacks", {"mine": STACK})):
+        Path("catalog", kind).mkdir(parents=True)
+        for name, entry in entries.items():
+            Path("catalog", kind, f"{name}.yaml").write_text(yaml.safe_dump(entry))
+    with hubs.serve(folder / "hub") as hub, registries.serve() as registry:
+        publish(hub.root, "acme/tiny", FILES, card={"license": "apache-2.0"})
+        publish(hub.root, "acme/other", {**FILES, "pytorch_model.bin": b"again"})
+        for image in IMAGES:
+            registry.publish(image, 100)
+        registry.publish("library/tiny:1b", 700, 11)
+        mirrors = {"huggingface": hub.url, "registry": registry.at, "ollama": f"http://{registry.at}"}
+        yield hub, registry, {"stack": "mine", "catalog": "catalog", "mirrors": mirrors}
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Site]:
+    with _served(tmp_path, monkeypatch) as (hub, registry, common):
+        Path("group_data").mkdir()
+        Path("group_data/all.py").write_text("".join(f"{key} = {value!r}\n" for key, value in common.items()))
+        Path("inventory.py").write_text("cpu = ['b.example', ('a.example', {'services': {'puller': True}})]\n")
+        yield Site(hub, registry, capsys)
+
+
+def test_all_is_locked_once_and_stays(site: Site) -> None:
+    code, out, err = site.run()
+    assert (code, err) == (0, [])
+    assert [line.split()[:2] for line in out] == [
+        ["added", "docker.io/team/engine:1.0"],
+        ["added", "ghcr.io/team/puller:2.0"],
+        ["added", "ghcr.io/team/puller:2.0-cuda"],
+        ["added", "acme/tiny@main"],
+        ["added", "tiny:1b"],
+    ]
+    model = site.locked.models["acme/tiny@main"]
+    assert {path: piece.digest[:4] for path, piece in model.files.items()} == {
+        "config.json": "git:",
+        "model.safetensors": "sha2",
+    }
+    assert (model.licence, model.gated, model.architecture.head_dim) == ("apache-2.0", False, 16)
+    assert site.locked.pulls["tiny:1b"].bytes == 711
+    before, asked = Path("gpufleet.lock").read_text(), len(site.hub.log)
+    assert before.startswith("# Written by `gpufleet lock`")
+    assert site.run() == (0, ["gpufleet.lock: nothing to change"], [])
+    assert (Path("gpufleet.lock").read_text(), len(site.hub.log)) == (before, asked), "nobody was asked"
+
+
+def test_what_moved_stays_until_it_is_upgraded(site: Site) -> None:
+    site.run()
+    first = site.locked
+    commit = publish(site.hub.root, "acme/tiny", {**FILES, "config.json": b"{}"})
+    site.registry.publish(IMAGES[0], 101)
+    assert site.run()[0] == 0
+    assert site.locked == first
+    line = f"changed  acme/tiny@main  {first.models['acme/tiny@main'].revision[:12]} (2 files, 3 MB) -> {commit[:12]}"
+    assert site.run("--upgrade", "chat") == (0, [f"{line} (2 files, 3 MB)"], [])
+    assert site.locked.models["acme/tiny@main"].architecture is None
+    code, out, _ = site.run("--upgrade")
+    assert (code, [line.split()[:2] for line in out]) == (0, [["changed", IMAGES[0]]])
+    code, _, err = site.run("--upgrade", "chatt")
+    assert (code, err) == (
+        64,
+        ["gpufleet lock: --upgrade: no host needs 'chatt'; did you mean 'chat'? See gpufleet lock --help"],
+    )
+
+
+def test_check_asks_nobody_and_tells_what_is_missing_and_unused(site: Site) -> None:
+    assert site.run("--check")[:2] == (2, [f"missing  {name}" for name in (*IMAGES, "acme/tiny@main", "tiny:1b")])
+    assert not Path("gpufleet.lock").exists()
+    site.run()
+    asked = (len(site.hub.log), len(site.registry.asked))
+    assert site.run("--check") == (0, ["gpufleet.lock: up to date"], [])
+    told = site.run("--check", models={"chat": "other"})
+    assert told == (2, ["missing  acme/other@main", "unused   acme/tiny@main"], [])
+    assert (len(site.hub.log), len(site.registry.asked)) == asked
+
+
+def test_what_nobody_needs_goes(site: Site) -> None:
+    site.run()
+    code, out, _ = site.run(services={"puller": False})
+    assert (code, out) == (0, [f"removed  {name}" for name in (*IMAGES[1:], "tiny:1b")])
+    assert site.run("--check", services={"puller": False})[0] == 0
+
+
+def test_a_gated_model_wants_a_token(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(site.hub.root, "acme/tiny", FILES, gated=True, allowed=[TOKEN])
+    line = (
+        f"gpufleet lock: models/chat: acme/tiny is gated; accept its terms at {site.hub.url}/acme/tiny with your "
+        'account, and give a token: secrets = {"HF_TOKEN": "env:HF_TOKEN"}'
+    )
+    assert site.run()[::2] == (1, [line])
+    assert not site.locked.models
+    assert len(site.locked.images) == 3, "the rest is written"
+    monkeypatch.setenv("HF_TOKEN", "hf_of_somebody")
+    code, out, err = site.run()
+    assert (code, err) == (1, [line])
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    code, out, err = site.run()
+    assert (code, err) == (0, [])
+    assert site.locked.models["acme/tiny@main"].gated
+    assert out[0].endswith("gated)")
+    assert TOKEN not in Path("gpufleet.lock").read_text() + "".join(out)
+
+
+def test_a_token_that_the_hub_refuses(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_invalid")
+    code, _, err = site.run()
+    assert (code, len(err)) == (1, 1)
+    assert "does not accept the token" in err[0]
+    assert "hf_invalid" not in err[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ({"repo": "acme/none"}, "there is no HUB/acme/none, or it is private; check its name, or give a token: "),
+        ({"repo": "acme/tiny", "revision": "v9"}, "acme/tiny has no revision 'v9'; write a branch, a tag or a commit"),
+        ({"repo": "acme/tiny", "file": "modle.safetensors"},
+         "acme/tiny@main has no file 'modle.safetensors'; did you mean 'model.safetensors'?"),
+        ({"repo": "acme/old"}, "acme/old is acme/tiny now; write `repo: acme/tiny`"),
+        ({"repo": "acme/a--b"}, "acme/a--b is no name of a repository; write OWNER/NAME"),
+    ],
+)  # fmt: skip
+def test_what_the_hub_has_not_is_one_line(site: Site, model: dict[str, Any], line: str) -> None:
+    publish(site.hub.root, "acme/old", {}, moved="acme/tiny")
+    code, _, err = site.run(models={"chat": model})
+    assert (code, len(err)) == (1, 1)
+    assert err[0].replace(site.hub.url, "HUB").startswith(f"gpufleet lock: models/chat: {line}")
+    assert (len(site.locked.images), len(site.locked.models)) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "status", "status": 503}, {"kind": "status", "status": 429}, {"kind": "cut"}]
+)
+def test_a_hub_that_is_busy_is_asked_again_and_told_when_it_stays_so(site: Site, fault: dict[str, Any]) -> None:
+    site.hub.faults.add(path="*/revision/main", times=2, **fault)
+    assert site.run()[0] == 0
+    site.hub.faults.add(path="*/revision/main", **fault)
+    before = site.locked
+    code, out, err = site.run("--upgrade", "chat")
+    assert (code, out, len(err)) == (1, ["gpufleet.lock: nothing to change"], 1)
+    assert err[0].startswith(f"gpufleet lock: models/chat: {site.hub.url} ")
+    assert site.locked == before, "what could not be looked up again is what it was"
+
+
+def test_a_server_that_is_no_hub_and_one_that_is_away(site: Site) -> None:
+    at = {"huggingface": f"{site.hub.url}/files", "registry": "127.0.0.1:1", "ollama": site.hub.url}
+    code, _, err = site.run(mirrors=at)
+    assert code == 1
+    assert sorted(line.split(": ", 2)[1] for line in err) == [
+        "models/chat",
+        "models/small",
+        "services/engine/image/cpu",
+        "services/puller/image/cpu",
+        "services/puller/image/cuda",
+    ]
+    assert all("127.0.0.1:1 cannot be reached; check its address" in line for line in err if "/image/" in line)
+    assert not Path("gpufleet.lock").exists()
+
+
+def test_a_registry_that_wants_a_token_of_anybody(site: Site) -> None:
+    site.registry.login = True
+    assert site.run()[0] == 0
+    assert len(site.locked.images) == 3
+    assert not any(path.startswith("GET /v2/docker.io") for path in site.registry.asked), "HEAD is no pull"
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (0, "REGISTRY has no REGISTRY/docker.io/team/engine:1.0; check the name and the tag"),
+        (403, "REGISTRY gives REGISTRY/docker.io/team/engine:1.0 to nobody without a login, or has it not; "),
+        (500, "REGISTRY answers HTTP 500; run again later"),
+    ],
+)
+def test_an_image_that_cannot_be_looked_up(site: Site, status: int, line: str) -> None:
+    del site.registry.manifests["/v2/docker.io/team/engine/manifests/1.0"]
+    site.registry.status = status
+    code, _, err = site.run(services={"puller": False})
+    assert (code, len(err)) == (1, 1)
+    told = err[0].replace(site.registry.at, "REGISTRY")
+    assert told.startswith(f"gpufleet lock: services/engine/image/cpu: {line}")
+    assert [*site.locked.models] == ["acme/tiny@main"]
+
+
+@pytest.mark.parametrize(
+    ("inventory", "code", "line"),
+    [
+        ("cpu = []\n", 64, "INVENTORY: inventory.py has no hosts; write them into groups: cpu = ['HOST']"),
+        ("cpu = [\n", 64, "INVENTORY: inventory.py:1: SyntaxError: '[' was never closed"),
+        ("print('hello')\ncpu = [('h', {'stak': 1})]\n", 3,
+         "h: group_data/stak: unknown key 'stak'; did you mean 'stack'?"),
+    ],
+)  # fmt: skip
+def test_an_inventory_or_a_host_that_is_wrong(site: Site, inventory: str, code: int, line: str) -> None:
+    Path("inventory.py").write_text(inventory)
+    told = site.run()
+    assert told[::2] == (code, [f"gpufleet lock: {line}"])
+    assert not Path("gpufleet.lock").exists()
+
+
+def test_a_lock_that_is_malformed_or_cannot_be_written(site: Site) -> None:
+    assert site.run(lock="none/gpufleet.lock")[::2] == (
+        1,
+        ["gpufleet lock: none/gpufleet.lock: cannot be written: No such file or directory; check the setting `lock`"],
+    )
+    Path("gpufleet.lock").write_text("version: 1\nmodels: []\n")
+    code, _, err = site.run()
+    assert (code, err) == (3, ["gpufleet lock: gpufleet.lock/models: [] is not accepted; write `key: value` pairs"])
+
+
+HOSTS = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "models": st.sampled_from([{"chat": "other"}, {"chat": {"repo": "acme/tiny", "only": ["*.json"]}}]),
+            "services": st.just({"puller": True}),
+        },
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=15)
+@given(data=HOSTS, order=st.randoms(use_true_random=False))
+def test_a_second_run_changes_nothing_and_the_order_of_hosts_neither(
+    data: list[dict[str, Any]], order: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with pytest.MonkeyPatch.context() as patch, _served(tmp_path_factory.mktemp("law"), patch) as served:
+        hosts = [{"name": f"h{n}", "groups": ["cpu"], "data": {**served[2], **own}} for n, own in enumerate(data)]
+        patch.setattr(needs, "_hosts", lambda *_: hosts)
+        assert cli.main(["lock", "any"]) == 0
+        first = Path("gpufleet.lock").read_text()
+        assert cli.main(["lock", "any"]) == 0
+        assert Path("gpufleet.lock").read_text() == first
+        order.shuffle(hosts)
+        Path("gpufleet.lock").unlink()
+        assert cli.main(["lock", "any"]) == 0
+        assert Path("gpufleet.lock").read_text() == first
