@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,10 +12,6 @@ from ..errors import Refused, choose
 from . import options
 from .ask import Unasked
 from .codes import CODES, USAGE
-
-if TYPE_CHECKING:
-    from ..schema import Lock
-    from .locking.needs import Needs
 
 ALL = "all of them"
 
@@ -42,55 +37,37 @@ def lock(inventory: str, data: tuple[str, ...], upgrade: str | None, check: bool
     """
     # Pyinfra and the Hub's client take a second to load: other commands do without.
     from .locking.needs import needs
+    from .locking.renew import renewed, stale
 
     try:
-        found = {Path(path): (of, lock_at(Path(path))) for path, of in needs(inventory, data).items()}
+        found = [(Path(path), of, lock_at(Path(path))) for path, of in sorted(needs(inventory, data).items())]
     except Unasked as error:
-        return _told([error], USAGE)
+        return _told([error], USAGE if error.usage else CODES["failed"])
     except Refused as refused:
         return _told(refused.problems, CODES["blocked"])
+    if check:
+        lines = [line for path, of, locked in found for line in stale(path, of, locked)]
+        return _said(lines or [f"{path}: up to date" for path, *_ in found], CODES["changes" if lines else "same"])
     if upgrade not in (None, ALL):
-        _known(str(upgrade), [need.names | {need.key} for of, _ in found.values() for need in of.values()])
-    codes = [
-        _checked(path, *those) if check else _renewed(path, *those, upgrade) for path, those in sorted(found.items())
+        _known(str(upgrade), {name for _, of, _ in found for need in of.values() for name in need.names})
+    done = [
+        renewed(path, of, locked, lambda need: upgrade == ALL or upgrade in need.names) for path, of, locked in found
     ]
-    return 1 if 1 in codes else max(codes)
+    _said([line for lines, _ in done for line in lines], 0)
+    problems = [problem for _, problems in done for problem in problems]
+    return _told(problems, CODES["failed"] if problems else CODES["same"])
 
 
-def _checked(path: Path, needs: Needs, locked: Lock) -> int:
-    from .locking.renew import entries
-
-    there = entries(locked)
-    stale = [f"missing  {key[1]}" for key in sorted(needs.keys() - there.keys())]
-    stale += [f"unused   {key[1]}" for key in sorted(there.keys() - needs.keys())]
-    for line in stale or [f"{path}: up to date"]:
-        click.echo(line)
-    return CODES["changes"] if stale else CODES["same"]
-
-
-def _renewed(path: Path, needs: Needs, locked: Lock, upgrade: str | None) -> int:
-    from .locking.renew import entries, found, told, write
-
-    old = entries(locked)
-    again = {key for key, need in needs.items() if upgrade in (ALL, need.key) or upgrade in need.names}
-    new, problems = found(needs, {key: entry for key, entry in old.items() if key not in again})
-    # What could not be looked up again is what it was.
-    new = {key: entry for key, entry in {**old, **new}.items() if key in needs}
-    if new != old:
-        try:
-            write(path, new)
-        except OSError as error:
-            return _told([f"{path}: cannot be written: {error.strerror}; check the setting `lock`"], CODES["failed"])
-    for line in told(old, new) or [f"{path}: nothing to change"]:
-        click.echo(line)
-    return _told(problems, CODES["failed"]) if problems else CODES["same"]
-
-
-def _known(name: str, groups: Iterable[set[str]]) -> None:
-    names = set().union(*groups)
+def _known(name: str, names: Iterable[str]) -> None:
     if name not in names:
         what = f"--upgrade: no host needs '{name}'; {choose(name, names)}"
         raise click.UsageError(what, click.get_current_context())
+
+
+def _said(lines: Iterable[str], code: int) -> int:
+    for line in lines:
+        click.echo(line)
+    return code
 
 
 def _told(lines: Iterable[object], code: int) -> int:

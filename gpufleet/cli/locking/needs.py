@@ -6,13 +6,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ...deploys.site import own_data
 from ...errors import Problem, Refused
 from ...plan import Wanted, want
-from ...schema import Model, Settings, read
+from ...plan.weights import Weights
+from ...schema import Model, Service, Settings, read
 from ..ask import check_read, empty
 
 # How to tell the models that Ollama fetches from what other programs do.
@@ -21,17 +22,17 @@ OLLAMA = "ollama pull"
 
 @dataclass
 class Need:
-    """Something to lock. ``kind``: models, pulls or images; ``key``: its name in the lock; ``names``: others for it.
+    """Something to lock. ``kind``: models, pulls or images; ``key``: its name in the lock; ``names``: all it goes by.
 
-    ``where`` and ``settings`` are of the first that needs it.
+    ``where`` and ``settings`` are of the first host that needs it.
     """
 
     kind: str
     key: str
     where: str
     settings: Settings
+    names: set[str]
     model: Model | None = None
-    names: set[str] = field(default_factory=set)
 
 
 # What is needed, by kind and key.
@@ -81,15 +82,20 @@ def _wanted(host: Mapping[str, Any]) -> tuple[Settings, Wanted]:
 
 
 def _needs(wanted: Wanted) -> Iterator[Need]:
+    """Of all its tiers: models that are not pinned where they are declared, and images by tag."""
     for one in (wanted, *wanted.smaller):
         for s in one.services:
             for w in s.weights:
-                where, names = f"models/{w.name}", {w.name, w.model.repo or w.model.pull or ""}
-                if w.model.repo and not w.model.locked:
-                    yield Need("models", w.model.key, where, one.settings, w.model, names)
-                elif w.model.pull and any(OLLAMA in step.run for step in s.service.steps):
-                    yield Need("pulls", w.model.pull, where, one.settings, names=names)
+                yield from _of_model(w, s.service, one.settings)
             for accelerator, image in s.service.image.items():
                 if "@" not in image:
-                    where, names = f"services/{s.entry.service}/image/{accelerator}", {image.rpartition(":")[0]}
-                    yield Need("images", image, where, one.settings, names=names)
+                    where, names = f"services/{s.entry.service}/image/{accelerator}", {image, image.rpartition(":")[0]}
+                    yield Need("images", image, where, one.settings, names)
+
+
+def _of_model(weights: Weights, service: Service, settings: Settings) -> Iterator[Need]:
+    where, model = f"models/{weights.name}", weights.model
+    if model.repo and not model.locked:
+        yield Need("models", model.key, where, settings, {weights.name, model.repo, model.key}, model)
+    elif model.pull and any(OLLAMA in step.run for step in service.steps):
+        yield Need("pulls", model.pull, where, settings, {weights.name, model.pull})

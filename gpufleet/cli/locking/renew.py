@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -13,6 +13,7 @@ from ...catalog.lockfile import text
 from ...deploys.given import value
 from ...errors import Problem, Refused
 from ...plan.fetch import mirrored
+from ...plan.wanted import TOKEN
 from ...schema import Lock, LockedModel, LockedPull
 from ..words import size
 from . import registry
@@ -26,26 +27,48 @@ Key = tuple[str, str]
 Entries = Mapping[Key, Any]
 
 
-def entries(locked: Lock) -> dict[Key, Any]:
+def stale(path: Path, needs: Needs, locked: Lock) -> list[str]:
+    """A line for all that is missing in the lock at ``path``, and all that nobody needs."""
+    there = _entries(locked)
+    missing = [f"missing  {key[1]} in {path}" for key in sorted(needs.keys() - there.keys())]
+    return [*missing, *(f"unused   {key[1]} in {path}" for key in sorted(there.keys() - needs.keys()))]
+
+
+def renewed(path: Path, needs: Needs, locked: Lock, again: Callable[[Need], bool]) -> tuple[list[str], list[Problem]]:
+    """Write the lock for ``needs``; what is locked stays, but where it is to be looked up ``again``.
+
+    Returns a line for all that differs, and what could not be looked up, or written: that is as it was.
+    """
+    old = _entries(locked)
+    found, problems = _found([need for key, need in sorted(needs.items()) if key not in old or again(need)])
+    new = {key: entry for key, entry in {**old, **found}.items() if key in needs}
+    try:
+        if new != old:
+            _write(path, new)
+    except OSError as error:
+        what, fix = f"cannot be written: {error.strerror}", "check the setting `lock`"
+        return [], [*problems, Problem(str(path), what.lower(), fix)]
+    return _differing(old, new) or [f"{path}: nothing to change"], problems
+
+
+def _entries(locked: Lock) -> dict[Key, Any]:
     """All of a lock by kind and key."""
     return {(kind, key): entry for kind in KINDS for key, entry in getattr(locked, kind).items()}
 
 
-def found(needs: Needs, keep: Entries) -> tuple[dict[Key, Any], list[Problem]]:
-    """What is needed: as it is in ``keep``, or as its source has it now; and what could not be found out."""
-    ask = [need for key, need in sorted(needs.items()) if key not in keep]
+def _found(needs: list[Need]) -> tuple[dict[Key, Any], list[Problem]]:
+    """What is at the sources now, and what could not be found out."""
     with ThreadPoolExecutor(TOGETHER) as pool:
-        answers = dict(zip(((n.kind, n.key) for n in ask), pool.map(_looked_up, ask), strict=True))
+        answers = {(n.kind, n.key): answer for n, answer in zip(needs, pool.map(_looked_up, needs), strict=True)}
     problems = [p for answer in answers.values() if isinstance(answer, Refused) for p in answer.problems]
-    got = {key: answer for key, answer in answers.items() if not isinstance(answer, Refused)}
-    return {**{key: keep[key] for key in needs if key in keep}, **got}, problems
+    return {key: answer for key, answer in answers.items() if not isinstance(answer, Refused)}, problems
 
 
 def _looked_up(need: Need) -> LockedModel | LockedPull | str | Refused:
     mirrors = need.settings.mirrors
     try:
         if need.model:
-            source = need.settings.secrets.get("HF_TOKEN")
+            source = need.settings.secrets.get(TOKEN)
             return Hub(mirrors.huggingface, value(source) if source else None).model(need.where, need.model)
         if need.kind == "pulls":
             return registry.pull(need.where, need.key, mirrors.ollama)
@@ -54,7 +77,7 @@ def _looked_up(need: Need) -> LockedModel | LockedPull | str | Refused:
         return refused
 
 
-def write(path: Path, of: Entries) -> None:
+def _write(path: Path, of: Entries) -> None:
     """The file, whole or not at all. Raises OSError."""
     locked = Lock.model_validate({kind: {k: entry for (its, k), entry in of.items() if its == kind} for kind in KINDS})
     with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
@@ -69,7 +92,7 @@ def write(path: Path, of: Entries) -> None:
             raise
 
 
-def told(old: Entries, new: Entries) -> list[str]:
+def _differing(old: Entries, new: Entries) -> list[str]:
     """A line for all that differs."""
     added = [f"added    {key[1]}  {_short(new[key])}" for key in sorted(new.keys() - old.keys())]
     both = sorted(new.keys() & old.keys())
