@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ def test_a_gguf_cut_anywhere_is_read_as_far_as_it_goes(tiny: bytes, data: st.Dat
     assert gguf.pairs(tiny[:end]).items() <= whole.items()
     at = data.draw(st.integers(0, 4000))
     of_gguf(gguf.pairs(tiny[:at] + data.draw(st.binary(min_size=1, max_size=9)) + tiny[at + 9 :]))  # raises nothing
+
+
+def test_arrays_in_arrays_without_end_are_left_alone() -> None:
+    head = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 1) + b"a" + struct.pack("<I", 9)
+    assert gguf.pairs(head + struct.pack("<IQ", 9, 1) * 50_000) == {}
 
 
 @pytest.mark.parametrize(

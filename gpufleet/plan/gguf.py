@@ -65,6 +65,8 @@ class _Reader:
         inner, length = self.number("I"), self.number("Q")
         if length > LONGEST:
             return self._passed(inner, length)
+        if inner == ARRAY:
+            raise _Cut  # no file has such, and one may have too many of them
         return [self.value(inner) for _ in range(length)]
 
     def _passed(self, inner: int, length: int) -> int:

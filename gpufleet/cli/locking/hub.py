@@ -31,7 +31,7 @@ class Hub:
 
     def __init__(self, endpoint: str, token: str | None) -> None:
         self.endpoint, self.token = endpoint.rstrip("/"), token or get_token()
-        self.api = HfApi(endpoint=self.endpoint, token=token)
+        self.api = HfApi(endpoint=self.endpoint, token=self.token)
 
     def model(self, where: str, model: Model) -> LockedModel:
         """What ``model`` is now; raises Refused."""
@@ -74,7 +74,7 @@ class Hub:
             return None
         try:
             told = json.loads(self._head(model, "config.json"))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return architecture.of_config(told) if isinstance(told, dict) else None
 
