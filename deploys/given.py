@@ -22,11 +22,11 @@ def given(sources: Mapping[str, str], secrets: Iterable[Secret], have: Iterable[
     One that is not here, but that the host has (``have``), is left as it is.
     """
     asked = {s.name: sources[s.name] for s in secrets if s.name in sources}
-    found = {name: _read(source) for name, source in asked.items()}
-    lost = [name for name, value in found.items() if not value and name not in have]
+    found = {name: value(source) for name, source in asked.items()}
+    lost = [name for name, text in found.items() if not text and name not in have]
     if lost:
         raise Refused(*(_away(name, asked[name]) for name in lost))
-    return {name: SecretStr(_quoted(name, value)) for name, value in found.items() if value}
+    return {name: SecretStr(_quoted(name, text)) for name, text in found.items() if text}
 
 
 def stdin(values: Mapping[str, SecretStr]) -> str:
@@ -34,8 +34,8 @@ def stdin(values: Mapping[str, SecretStr]) -> str:
     return "".join(f"{name}={value.get_secret_value()}\n" for name, value in sorted(values.items()))
 
 
-def _read(source: str) -> str:
-    """What is there; empty: nothing is."""
+def value(source: str) -> str:
+    """What is at ``env:NAME`` or ``file:PATH``; empty: nothing is."""
     kind, _, name = source.partition(":")
     if kind == "env":
         return os.environ.get(name, "")

@@ -17,13 +17,13 @@ HEAD = (
 
 def lock(path: Path) -> Lock:
     """What is locked; nothing where there is no file. Raises Refused."""
-    return _lock(text_of(path), str(path)) if path.exists() else Lock()
+    return _lock(text_of(path), str(path)) if path.is_file() else Lock()
 
 
 def text(lock: Lock) -> str:
     """The file of a lock."""
     told = {"version": lock.version, **lock.model_dump(mode="json", exclude_defaults=True)}
-    return HEAD + yaml.safe_dump(told, sort_keys=True, width=200, allow_unicode=True)
+    return HEAD + yaml.safe_dump(told, sort_keys=True, width=200)
 
 
 @lru_cache(maxsize=8)

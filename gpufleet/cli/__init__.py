@@ -16,6 +16,7 @@ from .ask import Unasked, ask
 from .codes import CODES, USAGE
 from .explain import explain
 from .export import export
+from .lock import lock
 
 UNFOLDED = 2000
 
@@ -52,6 +53,7 @@ def command() -> None:
 
 
 command.add_command(export)
+command.add_command(lock)
 
 
 @command.command()

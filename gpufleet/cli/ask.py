@@ -39,19 +39,28 @@ def ask(inventory: str, limit: tuple[str, ...], data: tuple[str, ...]) -> Foreca
             check=False,
         )
         said = done.stdout + done.stderr
-        if wrong := _USAGE.search(said):
-            raise Unasked(_told(wrong, inventory), usage=True)
-        if "--> Connecting to hosts" not in said and not report.exists():
-            raise Unasked(unread(said, inventory), usage=True)
+        check_read(said, inventory, "--> Connecting to hosts" in said or report.exists())
         found = Forecast.model_validate_json(report.read_text()) if report.exists() else Forecast(hosts={})
     found = completed(found, said)
     if not found.hosts and not done.returncode:
-        raise Unasked(f"INVENTORY: {inventory} has no hosts; write them into groups: cpu = ['HOST']", usage=True)
+        raise empty(inventory)
     if not found.hosts:
         errors = _ERROR.findall(said)
         what = f" {errors[-1]}; mend that, then run again" if errors else f"\n{said.strip()}"
         raise Unasked(f"pyinfra ended before it had asked any host:{what}")
     return found
+
+
+def check_read(said: str, inventory: str, loaded: bool) -> None:
+    """Raises Unasked where pyinfra, which ``said`` this, found no inventory, or could not load it."""
+    if wrong := _USAGE.search(said):
+        raise Unasked(_told(wrong, inventory), usage=True)
+    if not loaded:
+        raise Unasked(unread(said, inventory), usage=True)
+
+
+def empty(inventory: str) -> Unasked:
+    return Unasked(f"INVENTORY: {inventory} has no hosts; write them into groups: cpu = ['HOST']", usage=True)
 
 
 def _told(wrong: re.Match[str], inventory: str) -> str:

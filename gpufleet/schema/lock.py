@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from .base import Bytes, Noun, Sha256, like
-from .model import Architecture, Piece
+from .model import FILE, Architecture, Piece
 
 Commit = Annotated[str, like(r"^[0-9a-f]{40}$", "write the 40 small hex digits of a commit")]
 
@@ -19,7 +19,7 @@ class LockedModel(Noun):
     """
 
     revision: Commit
-    files: dict[str, Piece] = Field(min_length=1)
+    files: dict[Annotated[str, like(FILE, "write a path in the repository")], Piece] = Field(min_length=1)
     architecture: Architecture | None = None
     gated: bool = False
     licence: str = ""

@@ -118,7 +118,8 @@ def _info(repo: Repo, commit: str, blobs: bool) -> dict[str, Any]:
     gated, private = repo.settings.get("gated"), bool(repo.settings.get("private"))
     siblings = [_sibling(file, blobs) for file in repo.files(commit).values()]
     access = {"private": private, "gated": "manual" if gated else False, "disabled": False}
-    return {"id": repo.name, "modelId": repo.name, "sha": commit, **access, "tags": [], "siblings": siblings}
+    told = {"id": repo.name, "modelId": repo.name, "sha": commit, "siblings": siblings, "tags": []}
+    return {**told, **access, "cardData": repo.settings.get("card")}
 
 
 def _sibling(file: File, blobs: bool) -> dict[str, Any]:

@@ -93,7 +93,8 @@ def publish(root: Path, name: str, files: dict[str, bytes], **settings: Any) -> 
 
     ``settings`` go to ``repo.json``: ``gated`` and ``private`` (true), ``allowed`` (the tokens that may read then),
     ``moved`` (the name that it has now), ``cdn`` (the origin that LFS files are fetched from), ``xet`` (true: LFS files
-    have Xet hashes). Without any those of before stay. Returns the commit.
+    have Xet hashes), ``card`` (what its model card says, such as the licence). Without any those of before stay.
+    Returns the commit.
     """
     told = json.dumps(sorted((path, hashlib.sha256(data).hexdigest()) for path, data in files.items()))
     commit = hashlib.sha1(told.encode()).hexdigest()

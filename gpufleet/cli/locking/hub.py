@@ -1,0 +1,123 @@
+"""What a Hugging Face Hub has of a model now: the commit, the files that make it, its numbers, its licence."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+from huggingface_hub import HfApi, ModelInfo, get_hf_file_metadata, get_token
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from ...errors import Problem, Refused
+from ...plan import architecture, gguf
+from ...plan.selection import selected
+from ...schema import Architecture, LockedModel, Model, read
+from .patience import FAILED, TIMEOUT, patiently, refusal, status_of
+
+TOKEN = 'give a token: secrets = {"HF_TOKEN": "env:HF_TOKEN"}'
+# Numbers stand in the first bytes of a GGUF file; a config.json is smaller.
+HEAD = 1 << 20
+
+
+class Hub:
+    """A Hub, as who has ``token`` sees it; None: who is logged in on this machine."""
+
+    def __init__(self, endpoint: str, token: str | None) -> None:
+        self.endpoint, self.token = endpoint.rstrip("/"), token or get_token()
+        self.api = HfApi(endpoint=self.endpoint, token=self.token)
+
+    def model(self, where: str, model: Model) -> LockedModel:
+        """What ``model`` is now; raises Refused."""
+        try:
+            info = self._info(where, model)
+            if info.id != model.repo:
+                raise Refused(Problem(where, f"{model.repo} is {info.id} now", f"write `repo: {info.id}`"))
+            return self._locked(where, model.model_copy(update={"revision": info.sha}), info, model)
+        except FAILED as error:
+            raise self._refused(where, model, error) from None
+
+    def _info(self, where: str, model: Model) -> ModelInfo:
+        repo, revision = str(model.repo), model.revision or "main"
+        try:
+            return patiently(lambda: self.api.model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT))
+        except OfflineModeIsEnabled:
+            raise Refused(Problem(where, "HF_HUB_OFFLINE is set", "unset it, and run again")) from None
+        except HFValidationError:
+            raise Refused(Problem(where, f"{model.repo} is no name of a repository", "write OWNER/NAME")) from None
+        except (KeyError, TypeError, ValueError):
+            fix = "check `mirrors.huggingface`"
+            raise Refused(Problem(where, f"{self.endpoint} does not answer as a Hub does", fix)) from None
+
+    def _locked(self, where: str, at: Model, info: ModelInfo, asked: Model) -> LockedModel:
+        """``at`` is ``asked`` at the commit of ``info``."""
+        files = {file.rfilename: file for file in info.siblings or ()}
+        taken = {path: _piece(files[path]) for path in selected(where, asked, files)}
+        if info.gated:  # everybody may list its files
+            url = at.source(next(iter(taken)), self.endpoint)
+            patiently(lambda: get_hf_file_metadata(url, token=self.token, timeout=TIMEOUT, endpoint=self.endpoint))
+        numbers = self._architecture(at, taken, files)
+        told = {"revision": info.sha, "files": taken, "gated": bool(info.gated), "licence": _licence(info.card_data)}
+        return read(LockedModel, {**told, "architecture": numbers}, where)
+
+    def _architecture(self, model: Model, taken: dict[str, Any], files: dict[str, Any]) -> Architecture | None:
+        """Of the files taken, where they say so themselves; else of the repository."""
+        if first := next((path for path in taken if path.endswith(".gguf")), None):
+            return architecture.of_gguf(gguf.pairs(self._head(model, first)))
+        if "config.json" not in files:
+            return None
+        try:
+            told = json.loads(self._head(model, "config.json"))
+        except (ValueError, RecursionError):
+            return None
+        return architecture.of_config(told) if isinstance(told, dict) else None
+
+    def _head(self, model: Model, path: str) -> bytes:
+        """The first bytes of a file, also where a Range is ignored."""
+        headers = {"Range": f"bytes=0-{HEAD - 1}", "Accept-Encoding": "identity"}
+        if self.token:  # which httpx does not send on to another server
+            headers["Authorization"] = f"Bearer {self.token}"
+
+        def ask() -> bytes:
+            found = b""
+            url = model.source(path, self.endpoint)
+            with httpx.stream("GET", url, headers=headers, timeout=TIMEOUT, follow_redirects=True) as answer:
+                answer.raise_for_status()
+                for some in answer.iter_bytes():
+                    found += some
+                    if len(found) >= HEAD:
+                        break
+            return found[:HEAD]
+
+        return patiently(ask)
+
+    def _refused(self, where: str, model: Model, error: Exception) -> Refused:
+        at, revision = f"{self.endpoint}/{model.repo}", model.revision or "main"
+        if isinstance(error, GatedRepoError):
+            what, fix = f"{model.repo} is gated", f"accept its terms at {at} with your account, and {TOKEN}"
+        elif isinstance(error, RevisionNotFoundError):
+            what, fix = f"{model.repo} has no revision '{revision}'", "write a branch, a tag or a commit of it"
+        elif isinstance(error, RepositoryNotFoundError):
+            what, fix = f"there is no {at}, or it is private", f"check its name, or {TOKEN}"
+        elif status_of(error) in (401, 403):
+            what, fix = f"{at} does not accept the token, or asks for one", TOKEN
+        else:
+            return refusal(where, self.endpoint, error)
+        return Refused(Problem(where, what, fix))
+
+
+def _piece(file: Any) -> dict[str, Any]:
+    """Size and digest of a file that the Hub lists."""
+    return {"bytes": file.size, "digest": f"sha256:{file.lfs.sha256}" if file.lfs else f"git:{file.blob_id}"}
+
+
+def _licence(card: Any) -> str:
+    """As the model's card has it: an id, or the name of one that has none."""
+    told = (card.get("license_name") if card.get("license") == "other" else None) or card.get("license") if card else ""
+    return ", ".join(map(str, told)) if isinstance(told, list) else str(told or "")
