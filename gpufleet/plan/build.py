@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..catalog import Catalog
 from ..schema import Accelerator, Build, Download, PlannedBuild
-from .fetch import mirrored
+from .fetch import mirrored, pulled
 from .place import Placed
 from .wanted import Wanted, WantedService
 
@@ -23,7 +23,7 @@ def image(wanted: Wanted, service: WantedService, accelerator: Accelerator) -> s
     """The image that a service runs on an ``accelerator``."""
     if build := service.service.build.get(accelerator):
         return _name(build, service.sources.get(build.name))
-    return mirrored(service.service.image[accelerator], wanted.settings.mirrors.registry)
+    return pulled(wanted, service.service.image[accelerator])
 
 
 def _name(build: Build, files: Mapping[str, str] | None) -> str:

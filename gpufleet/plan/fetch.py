@@ -65,7 +65,7 @@ def pulls(wanted: Wanted, placed: Placed) -> tuple[Pull, ...]:
     for s in wanted.services:
         built = placed.places[s.name].accelerator
         if built in s.service.image:
-            image = mirrored(s.service.image[built], wanted.settings.mirrors.registry)
+            image = pulled(wanted, s.service.image[built])
             users = (*(found[image].services if image in found else ()), s.name)
             found[image] = Pull(image=image, bytes=s.service.image_bytes.get(built), services=users)
     return tuple(found.values())
@@ -94,6 +94,12 @@ def room(images: Iterable[Pull]) -> int:
     for good (docs.docker.com/engine/storage/containerd). As it blocks, the estimate is rather low.
     """
     return mib(UNPACKED * sum(image.bytes or 0 for image in images))
+
+
+def pulled(wanted: Wanted, image: str) -> str:
+    """The name by which an image is pulled: with the digest that the lock has, from the mirror that is set."""
+    digest = wanted.digests.get(image)
+    return mirrored(f"{image}@{digest}" if digest else image, wanted.settings.mirrors.registry)
 
 
 def mirrored(image: str, registry: str | None) -> str:

@@ -66,7 +66,8 @@ class Wanted:
 
     ``externals``: services of the stack that run already, as the setting ``external`` says.
     ``below``: the next smaller tier. ``left_out``: by service of the stack that does not run here why not.
-    ``free_mib``: by number of a card what its mode should find free; ``roles``: those that some services are only for.
+    ``free_mib``: by number of a card what its mode should find free; ``roles``: those that some services are only for;
+    ``digests``: those of images that are locked, by their names.
     """
 
     role: str
@@ -81,6 +82,7 @@ class Wanted:
     mode: str | None = None
     free_mib: Mapping[int, int] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def models_dir(self) -> str:
@@ -148,6 +150,7 @@ def _wanted(name: str, stack: Stack, tier: str | None, role: str, settings: Sett
         left_out=away,
         mode=mode,
         free_mib=stack.modes[mode].free_mib if mode else {},
+        digests=lock(Path(settings.lock)).images,
         roles=tuple(sorted({r for key, entry in stack.services.items() if key not in off for r in entry.roles})),
     )
 

@@ -155,7 +155,9 @@ class Model(Noun):
     @property
     def digest(self) -> str | None:
         """What tells it from another content, hex."""
-        return self.sha256 or self.at.rpartition("-")[2] or None
+        if self.file:
+            return next((piece.hex for piece in self.pieces.values()), None)
+        return self.at.rpartition("-")[2] or None
 
     def source(self, path: str, huggingface: str) -> str:
         """The URL of one of its files, with ``huggingface`` as the Hub's endpoint."""
