@@ -1,0 +1,233 @@
+"""Models end to end: locked, fetched once for all hosts, verified, and never half there."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from gpufleet import cli
+from tests.drive import Fleet, Run, fresh
+from tests.hub import publish
+from tests.lab import Lab, pypi
+from tests.lab.paths import GATEWAY
+from tests.lab.running import free_port, running
+from tests.lab.shell import until
+
+pytestmark = pytest.mark.lab
+HOSTS = [f"mod{n:02}" for n in range(1, 11)]
+FIRST, SECOND, LATE = HOSTS[0], HOSTS[1], HOSTS[-1]
+TOKEN = "hf_nobodyshouldseethis"
+WEIGHTS = {f"model-{n}.safetensors": random.Random(n).randbytes(12_000_000) for n in (1, 2, 3)}
+FOLDER = {**WEIGHTS, "config.json": b'{"num_hidden_layers": 2}', "README.md": b"not for hosts"}
+FILE = random.Random(0).randbytes(5_000_000)
+SIZE = sum(map(len, WEIGHTS.values())) + len(FILE)
+HOLDER = {
+    "title": "Has models",
+    "image": {"cpu": "docker.io/library/redis:8.2.1"},
+    "models": "many",
+    "port": 6379,
+    "volumes": [{"source": "models", "target": "/models", "read_only": True}],
+    "healthcheck": {"test": ["CMD", "redis-cli", "ping"], "timeout": 60},
+}
+
+
+@dataclass
+class Site:
+    """Ten hosts whose stack is one program, a catalog of its own, and a Hub that counts."""
+
+    fleet: Fleet
+    folder: Path
+    hub: str
+    models: dict[str, Any] = field(default_factory=dict)
+
+    def declare(self, **models: dict[str, Any]) -> None:
+        stack = {"title": "Models", "services": {"holder": {"service": "holder", "models": [*models]}}}
+        self._write("services/holder", HOLDER)
+        self._write("stacks/models", {**stack, "models": {name: name for name in models}})
+        for name, model in models.items():
+            self._write(f"models/{name}", model)
+
+    def _write(self, name: str, told: dict[str, Any]) -> None:
+        path = self.folder / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(told))
+
+    @property
+    def data(self) -> list[str]:
+        told = {
+            "catalog": str(self.folder),
+            "stack": "models",
+            "models": {},
+            "options": {},
+            "lock": str(self.folder / "gpufleet.lock"),
+            "mirrors": {"huggingface": self.hub, "pypi": pypi.URL},
+            "secrets": {"HF_TOKEN": "env:HF_TOKEN"},
+        }
+        return [word for key, value in told.items() for word in ("--data", f"{key}={json.dumps(value)}")]
+
+    def lock(self, *args: str) -> int:
+        return cli.main(["lock", "inventory/lab.py", *args, *self.data])
+
+    def converge(self, *hosts: str) -> Run:
+        limit = [word for host in hosts for word in ("--limit", host)]
+        return self.fleet.converge("--json", *limit, *self.data)
+
+    def files(self, host: str) -> list[str]:
+        """Name and digest of what engines see."""
+        find = "cd /srv/gpufleet/models && find . -type f -not -path './.*' -exec sha256sum {} + | sort -k 2"
+        return self.fleet.lab.run(host, find).stdout.splitlines()
+
+    def sent(self) -> dict[str, int]:
+        """Bytes of bodies of weights that the Hub sent, by file; and start to count anew."""
+        log = httpx.get(f"{self.hub}/_log", trust_env=False).json()
+        httpx.delete(f"{self.hub}/_log", trust_env=False)
+        found: dict[str, int] = {}
+        for request in log:
+            name = request["path"].rpartition("/")[2]
+            if "/resolve/" in request["path"] and request["sent"] > 1000:
+                found[name] = found.get(name, 0) + request["sent"]
+        return found
+
+    def spoil(self, kind: str, path: str, **more: Any) -> None:
+        httpx.post(f"{self.hub}/_faults", json={"kind": kind, "path": path, **more}, trust_env=False).raise_for_status()
+
+    def mend(self) -> None:
+        httpx.delete(f"{self.hub}/_faults", trust_env=False).raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def site(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    root, catalog = tmp_path_factory.mktemp("hub"), tmp_path_factory.mktemp("catalog")
+    publish(root, "acme/tiny", FOLDER)
+    publish(root, "acme/gated", {"m.gguf": FILE}, gated=True, allowed=[TOKEN])
+    port = free_port()
+    command = (sys.executable, "-m", "tests.hub", root, str(port), "--address", GATEWAY)
+    with running(*command, cwd=Path.cwd(), port=port, address=GATEWAY), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_TOKEN", TOKEN)
+        with fresh(lab, dict.fromkeys(HOSTS, "cpu")) as fleet:
+            found = Site(fleet, catalog, f"http://{GATEWAY}:{port}")
+            found.declare(chat={"repo": "acme/tiny"}, draw={"repo": "acme/gated", "file": "m.gguf"})
+            yield found
+
+
+def test_what_is_not_locked_is_refused_before_anything_is_touched(site: Site) -> None:
+    run = site.fleet.converge("--limit", FIRST, *site.data)
+    assert run.code == 1
+    line = f"models/chat: acme/tiny@main is not in {site.folder}/gpufleet.lock; run `gpufleet lock INVENTORY`"
+    assert line in run.output
+    assert "Beginning operation run" not in run.output
+
+
+def test_one_of_many_hosts_fetches_and_the_others_take_it_from_there(site: Site) -> None:
+    assert site.lock() == 0
+    site.sent()
+    run = site.converge(*HOSTS[:-1])
+    assert run.code == 0, run.output
+    assert TOKEN not in run.output
+    assert site.sent() == {**{name: len(data) for name, data in WEIGHTS.items()}, "m.gguf": len(FILE)}
+    seen = site.files(FIRST)
+    assert len(seen) == 5
+    assert all(site.files(host) == seen for host in HOSTS[1:-1])
+
+
+def test_then_there_is_nothing_to_do_and_nobody_is_asked(site: Site) -> None:
+    before = {host: site.fleet.snapshot(host) for host in HOSTS[:-1]}
+    assert site.converge(*HOSTS[:-1]).totals["success"] == 0
+    assert {host: site.fleet.snapshot(host) for host in HOSTS[:-1]} == before
+    assert site.sent() == {}
+
+
+def test_a_new_host_takes_them_from_the_others(site: Site) -> None:
+    run = site.converge(*HOSTS)
+    assert run.code == 0, run.output
+    assert site.sent() == {}
+    assert site.files(LATE) == site.files(FIRST)
+    for host in (FIRST, LATE):
+        assert "gpufleet-offer" not in site.fleet.lab.run(host, "docker ps -a --format '{{.Names}}'").stdout
+
+
+def test_alone_it_fetches_from_afar(site: Site) -> None:
+    site.fleet.lab.run(LATE, "rm -r /srv/gpufleet/models/tiny-*")
+    assert site.converge(LATE).code == 0
+    assert site.sent() == {name: len(data) for name, data in WEIGHTS.items()}
+    assert site.files(LATE) == site.files(FIRST)
+
+
+def test_a_run_that_is_killed_and_started_again_ends_the_same(site: Site) -> None:
+    lab = site.fleet.lab
+    lab.run(LATE, "rm -r /srv/gpufleet/models/tiny-*")
+    site.spoil("slow", "*.safetensors", rate=4_000_000)
+    run = site.fleet.start("--limit", LATE, *site.data)
+    part = "ls -s /srv/gpufleet/models/.incoming | grep -q '^ *[1-9][0-9]* [0-9a-f]'"
+    until("a part of a model", lambda: lab.run(LATE, part, check=False).returncode == 0, 60)
+    run.kill()
+    run.wait()
+    lab.run(LATE, "docker ps -q --filter label=gpufleet.fetcher | xargs -r docker kill -s KILL")
+    assert not [line for line in site.files(LATE) if "tiny" in line]
+    site.mend()
+    assert site.converge(LATE).code == 0
+    assert site.files(LATE) == site.files(FIRST)
+    sent = site.sent()
+    assert all(size <= len(WEIGHTS[name]) + (4 << 20) for name, size in sent.items()), sent
+    assert site.converge(LATE).totals["success"] == 0
+
+
+def test_a_download_goes_on_without_the_run_that_began_it(site: Site) -> None:
+    """The next run waits for it, and fetches nothing twice."""
+    lab = site.fleet.lab
+    lab.run(LATE, "rm -r /srv/gpufleet/models/tiny-*")
+    site.spoil("slow", "*.safetensors", rate=2_000_000)
+    run = site.fleet.start("--limit", LATE, *site.data)
+    until("a fetcher", lambda: bool(lab.run(LATE, "docker ps -q --filter label=gpufleet.fetcher").stdout), 60)
+    time.sleep(1)
+    run.kill()
+    run.wait()
+    run_again = site.converge(LATE)
+    site.mend()
+    assert run_again.code == 0, run_again.output
+    assert site.files(LATE) == site.files(FIRST)
+    assert site.sent() == {name: len(data) for name, data in WEIGHTS.items()}
+
+
+def test_a_file_that_rots_is_found_where_its_time_tells(site: Site) -> None:
+    path = "/srv/gpufleet/models/tiny-*/model-2.safetensors"
+    site.fleet.lab.run(SECOND, f"printf rot | dd of=$(echo {path}) conv=notrunc status=none")
+    run = site.converge(SECOND)
+    assert run.code == 0, run.output
+    assert "set aside as model-2.safetensors.set-aside" in run.output
+    assert site.sent() == {"model-2.safetensors": 12_000_000}
+    site.fleet.lab.run(SECOND, f"rm {path}.set-aside")
+    assert site.files(SECOND) == site.files(FIRST)
+
+
+def test_the_token_is_nowhere_but_in_env(site: Site) -> None:
+    lab = site.fleet.lab
+    assert lab.run(FIRST, "stat -c '%a %u' /srv/gpufleet/.env").stdout == "600 0\n"
+    found = lab.run(FIRST, f"grep -rlF {TOKEN} /srv/gpufleet /var/lib/docker/containers /var/log /tmp /etc 2>/dev/null")
+    assert found.stdout == "/srv/gpufleet/.env\n"
+
+
+def test_models_on_a_share_that_is_linked_to(site: Site) -> None:
+    """A small one: what does not fit is refused before, and nothing is lost."""
+    lab = site.fleet.lab
+    lab.run(LATE, "docker ps -q | xargs docker rm -f; rm -r /srv/gpufleet/models; mkdir /mnt/share")
+    lab.run(LATE, "mount -t tmpfs -o size=30m tmpfs /mnt/share; ln -s /mnt/share /srv/gpufleet/models")
+    small = site.fleet.converge("--limit", LATE, *site.data, "--data", "reserve_disk_mib=0")
+    assert small.code == 1
+    assert "/srv/gpufleet/models: 30 MiB free, " in small.output
+    assert lab.run(LATE, "ls -A /mnt/share").stdout == ""
+    lab.run(LATE, "mount -o remount,size=100m /mnt/share")
+    run = site.fleet.converge("--limit", LATE, *site.data, "--data", "reserve_disk_mib=0")
+    assert run.code == 0, run.output
+    assert site.files(LATE) == site.files(FIRST)
+    assert lab.run(LATE, "readlink /srv/gpufleet/models").stdout == "/mnt/share\n"
