@@ -25,6 +25,7 @@ _settings = {
     "mirrors": {"pypi": _hosts["pypi"]},
 }
 _ssh = {"ssh_user": "root", "ssh_key": _hosts["ssh_key"], "ssh_known_hosts_file": str(_lab / "known_hosts")}
+_ssh["ssh_paramiko_connect_kwargs"] = {"banner_timeout": 60, "auth_timeout": 60}  # many hosts share one machine
 
 
 def _role(name, host):
