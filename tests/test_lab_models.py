@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 import yaml
 
 from gpufleet import cli
-from tests.drive import Fleet, Run, fresh
+from tests.drive import ROOT, Fleet, Run, fresh
 from tests.hub import publish
 from tests.lab import Lab, pypi
 from tests.lab.paths import GATEWAY
@@ -112,9 +113,10 @@ def site(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     publish(root, "acme/gated", {"m.gguf": FILE}, gated=True, allowed=[TOKEN])
     port = free_port()
     command = (sys.executable, "-m", "tests.hub", root, str(port), "--address", GATEWAY)
-    with running(*command, cwd=Path.cwd(), port=port, address=GATEWAY), pytest.MonkeyPatch.context() as patch:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with fresh(lab, dict.fromkeys(HOSTS, "cpu")) as fleet, pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_TOKEN", TOKEN)
-        with fresh(lab, dict.fromkeys(HOSTS, "cpu")) as fleet:
+        with running(*command, cwd=root, port=port, address=GATEWAY, env=env):
             found = Site(fleet, catalog, f"http://{GATEWAY}:{port}")
             found.declare(chat={"repo": "acme/tiny"}, draw={"repo": "acme/gated", "file": "m.gguf"})
             yield found

@@ -103,7 +103,8 @@ DATABASE = debian(
 )
 RECIPES = {
     "docker.io/library/python": replace(
-        debian("python3-pip", []), config={"Cmd": ["python3"], "Env": ["PIP_BREAK_SYSTEM_PACKAGES=1"]}
+        debian("python3-pip", []),
+        config={"Cmd": ["python3"], "Env": ["PIP_BREAK_SYSTEM_PACKAGES=1", "PIP_IGNORE_INSTALLED=1"]},
     ),
     "docker.io/library/redis": Recipe({"Cmd": ["redis-server"], "WorkingDir": "/data", "Volumes": {"/data": {}}}),
     "ghcr.io/berriai/litellm": Recipe(
