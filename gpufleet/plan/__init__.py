@@ -13,7 +13,7 @@ from .driver import against as drivers
 from .driver import driverless, other_branch
 from .explain import explain
 from .external import asked, externals, urls
-from .fetch import downloads, missing, pulls
+from .fetch import downloads, left, missing, of_model, pulls
 from .finding import block
 from .known import ROLES
 from .licence import unaccepted
@@ -42,7 +42,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     findings = _findings(wanted, facts, placed, below, (fetch, (*missing(images, have), *missing(made, have))))
     reached, settings = urls(wanted), wanted.settings
     services = () if below.pending else _services(wanted, facts, placed, findings, reached)
-    secrets = (*_secrets(wanted, services), *_token(wanted, fetch))
+    secrets = _secrets(wanted, services, _token(wanted, fetch, facts))
     return Plan(
         host=host,
         address=address or host,
@@ -130,9 +130,9 @@ def _services(
     )
 
 
-def _secrets(wanted: Wanted, services: tuple[PlannedService, ...]) -> tuple[Secret, ...]:
-    """Those that something asks for here."""
-    found: dict[str, Secret] = {}
+def _secrets(wanted: Wanted, services: tuple[PlannedService, ...], further: tuple[Secret, ...]) -> tuple[Secret, ...]:
+    """Those that something asks for here, by name."""
+    found = {secret.name: secret for secret in further}
     for service in wanted.services:
         for secret in service.service.secrets:
             if any(s.asks_for(secret.name) for s in services):
@@ -140,10 +140,20 @@ def _secrets(wanted: Wanted, services: tuple[PlannedService, ...]) -> tuple[Secr
     return tuple(found[name] for name in sorted(found))
 
 
-def _token(wanted: Wanted, fetch: Iterable[Download]) -> tuple[Secret, ...]:
-    """The token that only the program that fetches models is told, where its user has given one."""
-    asked = TOKEN in wanted.settings.secrets and any(d.hub for d in fetch)
-    return (Secret(name=TOKEN, given="huggingface.co/settings/tokens"),) if asked else ()
+def _token(wanted: Wanted, fetch: Iterable[Download], facts: HostFacts) -> tuple[Secret, ...]:
+    """The token that only the program that fetches models is told: where its user has given one, or has to."""
+    page = next((m for m in _gated(wanted, facts)), None)
+    asked = page or (TOKEN in wanted.settings.secrets and any(d.hub for d in fetch))
+    whose = f"a token of an account that has accepted the terms at {page}" if page else "a token of Hugging Face"
+    return (Secret(name=TOKEN, given=whose),) if asked else ()
+
+
+def _gated(wanted: Wanted, facts: HostFacts) -> Iterable[str]:
+    """Pages of the models that cannot be fetched without a token."""
+    hub = wanted.settings.mirrors.huggingface.rstrip("/")
+    for model in (w.model for w in wanted.own_weights if w.model.gated):
+        if any(left(d, facts.present) for d in of_model(model, wanted.models_dir, hub)):
+            yield f"{hub}/{model.repo}"
 
 
 def _asked_for(wanted: Wanted, secrets: Iterable[Secret], facts: HostFacts) -> Iterable[Finding]:

@@ -27,6 +27,7 @@ def locked(model: Model, lock: Lock) -> Model:
             "revision": entry.revision,
             "files": entry.files,
             "bytes": sum(piece.bytes for piece in entry.files.values()),
+            "gated": entry.gated,
             "architecture": model.architecture or entry.architecture,
             "licence": model.licence or entry.licence,
         }

@@ -90,6 +90,7 @@ class Model(Noun):
     )
     bytes: Bytes = Field(0, description="its size; of a repository the lock knows it")
     sha256: Sha256 | None = None
+    gated: bool = Field(False, description="only who has accepted its terms may fetch it, with a token")
     architecture: Architecture | None = None
     licence: AnyLicence = Field("", description="a text, or what has to be accepted: `{name: NAME, page: URL}`")
 
