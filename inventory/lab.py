@@ -20,6 +20,7 @@ _tiny = {
 
 _settings = {"models": {"chat": _tiny}, "options": {"llama": {"context": 2048}}, "bind": "0.0.0.0"}
 _ssh = {"ssh_user": "root", "ssh_key": _hosts["ssh_key"], "ssh_known_hosts_file": str(_lab / "known_hosts")}
+_ssh["ssh_paramiko_connect_kwargs"] = {"banner_timeout": 60, "auth_timeout": 60}  # many hosts share one machine
 
 
 def _role(name, host):

@@ -74,7 +74,8 @@ def test_only_the_declared_port_is_published(converged: Fleet) -> None:
 
 def test_dry_predicts_the_run(converged: Fleet) -> None:
     change = ("--data", 'options={"redis": {"maxmemory_mib": 64}, "llama": {"context": 2048}}')
-    said = json.loads(converged.pyinfra("--dry", "--json", "inventory/lab.py", *change, "deploy.py").stdout)["plan"]
+    dry = ("--dry", "--json", "inventory/lab.py", *converged.limit(change), *change, "deploy.py")
+    said = json.loads(converged.pyinfra(*dry).stdout)["plan"]
     did = converged.converge("--json", *change)
     predicted = {entry["names"][0] for entry in said if entry["hosts_with_change"]}
     assert predicted == {"gpufleet | Bring the release over", "gpufleet | Run the release"}
