@@ -117,7 +117,7 @@ def test_settings_in_the_docs_are_accepted(
         data["stack"] = "starter"
     hosts = [(role, told) for role in ROLES for _, told in data.pop(role, ())]  # an inventory has such
     for role, told in hosts or [("cpu", data)]:
-        assert want([role], own_data(told))
+        assert want([role], own_data(told), locking=True)
 
 
 @pytest.mark.parametrize(("file", "block"), _blocks("yaml"))

@@ -111,7 +111,7 @@ def test_models_are_fetched_whole_and_once(tmp_path: Path) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     found = planned("starter", "cpu")
     url = f"http://127.0.0.1:{server.server_port}/{NAME}"
-    told = {"url": url, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    told = {"url": url, "bytes": len(data), "digest": f"sha256:{hashlib.sha256(data).hexdigest()}"}
     found = found.model_copy(update={"downloads": tuple(d.model_copy(update=told) for d in found.downloads)})
     pod = containers(found, next(s for s in found.services if s.name == "llama"))
     (tmp_path / "models").mkdir()

@@ -32,9 +32,9 @@ WEIGHTS = {f"model-{n}.safetensors": random.Random(n).randbytes(12_000_000) for 
 FOLDER = {**WEIGHTS, "config.json": b'{"num_hidden_layers": 2}', "README.md": b"not for hosts"}
 FILE = random.Random(0).randbytes(5_000_000)
 SIZE = sum(map(len, WEIGHTS.values())) + len(FILE)
+IMAGE = "docker.io/library/redis:8.2.1"
 HOLDER = {
     "title": "Has models",
-    "image": {"cpu": "docker.io/library/redis:8.2.1"},
     "models": "many",
     "port": 6379,
     "volumes": [{"source": "models", "target": "/models", "read_only": True}],
@@ -53,10 +53,15 @@ class Site:
 
     def declare(self, **models: dict[str, Any]) -> None:
         stack = {"title": "Models", "services": {"holder": {"service": "holder", "models": [*models]}}}
-        self._write("services/holder", HOLDER)
+        self._write("services/holder", {**HOLDER, "image": {"cpu": f"{IMAGE}@{self.digest()}"}})
         self._write("stacks/models", {**stack, "models": {name: name for name in models}})
         for name, model in models.items():
             self._write(f"models/{name}", model)
+
+    def digest(self) -> str:
+        """What is pinned is not looked up: the machine that locks does not reach the lab's registries by name."""
+        ask = f"docker image inspect {IMAGE} --format '{{{{index .RepoDigests 0}}}}'"
+        return self.fleet.lab.run(FIRST, ask).stdout.strip().partition("@")[2]
 
     def _write(self, name: str, told: dict[str, Any]) -> None:
         path = self.folder / f"{name}.yaml"
