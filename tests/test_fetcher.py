@@ -322,7 +322,7 @@ def test_a_host_offers_what_it_has(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_the_words_of_its_reports() -> None:
-    done = subprocess.run([sys.executable, "-m", "doctest", "fetch.py"], cwd=PROGRAM.parent, check=False)
+    done = subprocess.run([sys.executable, "-m", "doctest", "meter.py"], cwd=PROGRAM.parent, check=False)
     assert done.returncode == 0
 
 

@@ -17,11 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
-from threading import Event, Lock, Thread
+from threading import Thread
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from store import Store, Wanted, alone, digest_of
+from meter import Meter, say, size_of
+from store import Follower, Store, Wanted, alone, digest_of
 
 TRANSFER = Path(__file__).with_name("transfer.py")
 AT_ONCE = 4  # files
@@ -29,29 +30,6 @@ AT_ONCE = 4  # files
 
 class Failed(Exception):
     """A file cannot be had, and why."""
-
-
-class Meter:
-    """How much came of all that was asked for; said every ``every`` seconds."""
-
-    def __init__(self, every: float) -> None:
-        self.every, self.total, self.done, self.came = every, 0, 0, 0
-        self.lock, self.start, self.end = Lock(), time.monotonic(), Event()
-
-    def wants(self, size: int, have: int) -> None:
-        with self.lock:
-            self.total, self.done = self.total + size, self.done + have
-
-    def add(self, count: int) -> None:
-        with self.lock:
-            self.done, self.came = self.done + count, self.came + count
-
-    def run(self) -> None:
-        while not self.end.wait(self.every):
-            rate = self.came / (time.monotonic() - self.start)
-            left = f", {_time((self.total - self.done) / rate)} left" if rate > 0 else ""
-            if self.total:
-                say(f"models: {_size(self.done)} of {_size(self.total)}, {_size(rate)}/s{left}")
 
 
 class Fetcher:
@@ -76,7 +54,8 @@ class Fetcher:
         for wrong in range(2):
             if self._right(f, f.part):
                 return
-            self._bring(f, part, wrong)
+            if self._bring(f, part, wrong) == f.digest:
+                self.store.verified(f.part, f.digest)
         if not self._right(f, f.part):
             part.unlink(missing_ok=True)
             raise Failed("its source has other bytes than it should; check the model's entry, then run again")
@@ -91,18 +70,26 @@ class Fetcher:
         self.store.verified(path, f.digest)
         return True
 
-    def _bring(self, f: Wanted, part: Path, wrong: int) -> None:
-        """Try until all bytes are there. ``wrong``: how often they have been, and were others. Raises Failed."""
+    def _bring(self, f: Wanted, part: Path, wrong: int) -> str:
+        """Try until all bytes are there; their digest. ``wrong``: they have been, and were others. Raises Failed."""
         if wrong or _size_of(part) >= f.bytes:
             part.unlink(missing_ok=True)  # of the right size and yet not right, or too long
+        follower = Follower(part, f.digest.partition(":")[0], f.bytes)
+        follower.start()
+        try:
+            self._tries(f, part, f.urls[-1:] if wrong else f.urls, xet=not wrong)
+        finally:
+            digest = follower.end()
+        return digest
+
+    def _tries(self, f: Wanted, part: Path, urls: list[str], xet: bool) -> None:
         why, last, bad = "", _size_of(part), 0
         self.meter.wants(f.bytes, last)
-        for url in f.urls:
+        for url in urls:
             hub = f.hub and url == f.urls[-1]
-            xet = hub and not wrong
             while _size_of(part) < f.bytes and bad < self.job["tries"]:
-                why, again = self._try(f, part, url, hub, xet)
-                xet, have = False, _size_of(part)
+                why, again = self._try(f, part, url, hub, xet and hub)
+                xet, have = xet and not hub, _size_of(part)
                 bad = 0 if have > last else bad + 1
                 last = have
                 if not again or url != f.urls[-1]:  # of a peer one try is enough
@@ -143,7 +130,7 @@ class Fetcher:
             self.meter.add(int(line))
             free = os.statvfs(self.store.root)
             if free.f_bavail * free.f_frsize < (reserve := self.job["reserve"]):
-                raise Failed(f"less than {_size(reserve)} would stay free on its disk; free some, then run again")
+                raise Failed(f"less than {size_of(reserve)} would stay free on its disk; free some, then run again")
 
 
 def _reached(url: str) -> bool:
@@ -162,36 +149,6 @@ def _into(lines: IO[str], queue: Queue[str]) -> None:
 
 def _size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _size(count: float) -> str:
-    """
-    >>> _size(512), _size(1.25e9)
-    ('512 B', '1.2 GB')
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.{unit in ('MB', 'GB'):d}f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-def _time(seconds: float) -> str:
-    """
-    >>> _time(40), _time(400), _time(9000)
-    ('40 s', '7 min', '2.5 h')
-    """
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
 
 
 def groups(files: Iterable[Wanted]) -> list[list[Wanted]]:

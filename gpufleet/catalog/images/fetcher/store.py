@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
+from typing import IO
 
 CHUNK = 4 << 20
 
@@ -36,14 +37,54 @@ class Wanted:
     folder: str = ""
 
 
-def digest_of(path: Path, kind: str, seen: Callable[[int], None] = lambda count: None) -> str:
-    """``sha256:HEX``, or what Git calls a file with these bytes."""
-    found = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
-    with path.open("rb") as file:
+class Reader:
+    """The digest of a file's first bytes: ``sha256:HEX``, or what Git calls a file of ``size`` bytes."""
+
+    def __init__(self, kind: str, size: int) -> None:
+        self.kind, self.count = kind, 0
+        self.hash = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % size)
+
+    def read(self, file: IO[bytes]) -> None:
+        """What is there of it, from where it is."""
         while data := file.read(CHUNK):
-            found.update(data)
-            seen(len(data))
-    return f"{kind}:{found.hexdigest()}"
+            self.hash.update(data)
+            self.count += len(data)
+
+    @property
+    def digest(self) -> str:
+        return f"{self.kind}:{self.hash.hexdigest()}"
+
+
+def digest_of(path: Path, kind: str) -> str:
+    reader = Reader(kind, path.stat().st_size)
+    with path.open("rb") as file:
+        reader.read(file)
+    return reader.digest
+
+
+class Follower(Thread):
+    """Reads a file while it comes, so that nobody has to wait for that afterwards."""
+
+    def __init__(self, part: Path, kind: str, size: int) -> None:
+        super().__init__(daemon=True)
+        self.part, self.size, self.reader, self.over = part, size, Reader(kind, size), Event()
+
+    def run(self) -> None:
+        while not self.part.exists():
+            if self.over.wait(0.05):
+                return
+        with self.part.open("rb") as file:
+            while self.reader.count < self.size:
+                last = self.over.wait(0.05)
+                self.reader.read(file)
+                if last:
+                    return
+
+    def end(self) -> str:
+        """The digest of what it has read: of another content, where the file was begun anew meanwhile."""
+        self.over.set()
+        self.join()
+        return self.reader.digest
 
 
 class Store:
