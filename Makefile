@@ -30,9 +30,10 @@ check: setup  ## the gate: ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache | tail -n 4
 
-bench: setup  ## speed of planning and of a run with nothing to do, as ratios
+bench: setup  ## speed of planning, of a run with nothing to do and of host to host, as ratios
 	@$(BIN)/python -m bench.planning
 	@$(BIN)/python -m bench.noop
+	@$(BIN)/python -m bench.spread
 
 lab-up: setup  ## boot hosts: make lab-up HOSTS=3
 	@$(LAB) up $$(i=1; while [ $$i -le $(HOSTS) ]; do [ $$i = 2 ] && echo lab$$i=rtx4090 || echo lab$$i=cpu; i=$$((i + 1)); done)
@@ -52,4 +53,5 @@ lab-status: setup  ## the hosts that run
 lock: setup  ## resolve the dependencies again into requirements/*.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-annotate --no-header --upgrade pyproject.toml -o requirements/run.lock
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 --no-annotate --no-header --upgrade pyproject.toml --group dev -o requirements/dev.lock
+	echo huggingface_hub | $(BIN)/uv pip compile --upgrade --generate-hashes --python-version 3.13 --python-platform linux --no-annotate --no-header - -o gpufleet/catalog/images/fetcher/requirements.txt
 	$(BIN)/uv pip compile --no-deps --generate-hashes --no-annotate --no-header requirements/tools.in -o requirements/tools.lock

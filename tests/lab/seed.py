@@ -29,7 +29,7 @@ OWN = ("engine-id", "network", "containers", "runtimes", "tmp", "swarm")
 
 def seed() -> Path:
     """The directory with the catalog's images."""
-    recipe = "".join(name + r.mark for name, r in wanted().items()) + _build().image
+    recipe = "".join(name + r.mark for name, r in wanted().items()) + fetcher_build().image
     return cached("seed", recipe, _make)
 
 
@@ -52,7 +52,7 @@ def _make(target: Path) -> None:
         (target / name).unlink(missing_ok=True) if (target / name).is_file() else None
 
 
-def _build() -> PlannedBuild:
+def fetcher_build() -> PlannedBuild:
     """The program that fetches models, as hosts make it."""
     wanted = want(["cpu"], {"mirrors": {"pypi": URL}})
     build = fetcher(wanted, downloads(wanted))
@@ -62,7 +62,7 @@ def _build() -> PlannedBuild:
 
 def _fetcher() -> None:
     """Make it once, so that not every host has to."""
-    build = _build()
+    build = fetcher_build()
     nspawn.ssh(ADDRESS, "mkdir -p /tmp/seed/releases")
     put = ("ssh", *nspawn.options(), f"root@{ADDRESS}", f"cat >/tmp/seed/releases/{models.FOLDER}.tar")
     subprocess.run(put, input=models.packed(build), check=True)
