@@ -3,5 +3,6 @@
 from .doctor import doctor
 from .forecast import forecast
 from .purge import purge
+from .stock import stock
 
-__all__ = ["doctor", "forecast", "purge"]
+__all__ = ["doctor", "forecast", "purge", "stock"]

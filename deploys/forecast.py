@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyinfra.api.deploy import deploy
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 from pyinfra.context import host
 
@@ -19,45 +18,32 @@ from ..plan.forecast import forecast as foretell
 from ..plan.forecast import untouched
 from ..schema import Forecast, HostForecast
 from .changes import changes
-from .gather import gathered, write
+from .gather import AWAY, gathered, looked, write
 from .observe import arguments, hurry
-from .site import aim, unexpected
+from .site import aim
 
 _FOUND: dict[str, HostForecast] = {}
-_SILENT = HostForecast(state="failed", problems=("host: did not answer; is it overloaded? run again",))
-_AWAY = HostForecast(state="failed", problems=("host: cannot be reached over SSH; check its address and its key",))
 
 
 @deploy("gpufleet forecast")
 def forecast(report: str) -> None:
     """Look at this host; the last one writes what is known of them all."""
     hurry(host)
-    found = gathered(host, _FOUND, _of(host), _AWAY)
+    found = gathered(host, _FOUND, looked(host, _of, HostForecast), Forecast.failed(AWAY))
     if found:
         write(Path(report), Forecast(hosts=found).model_dump_json(indent=1) + "\n")
 
 
-def _of(host: Host) -> HostForecast:
-    try:
-        return _looked(host)
-    except Refused as refused:
-        return HostForecast(state="blocked", problems=tuple(map(str, refused.problems)))
-    except PyinfraError:
-        raise
-    except Exception as error:
-        return HostForecast(state="failed", problems=(unexpected(error),))
-
-
-def _looked(host: Host) -> HostForecast:
+def _of(host: Host) -> HostForecast | None:
     aimed = aim(host)
     if aimed is None:
-        return _SILENT
+        return None
     target, facts = aimed
     if target.plan.blocked:
         return untouched(target.plan, facts)
     state = host.get_fact(State, **arguments(target))
     if state is None:
-        return _SILENT
+        return None
     if against := in_the_way(target.plan, state):
         raise Refused(*against)
     return foretell(target.plan, facts, target.release, state, changes(target, state))

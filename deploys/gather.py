@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import TypeVar
 
 from pyinfra import logger
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 
+from ..errors import Refused
+from ..schema import HostForecast, HostStock
+from .site import unexpected
+
 T = TypeVar("T")
+TellsT = TypeVar("TellsT", HostForecast, HostStock)
+SILENT = "host: did not answer; is it overloaded? run again"
+AWAY = "host: cannot be reached over SSH; check its address and its key"
 
 
 def gathered(host: Host, found: MutableMapping[str, T], mine: T, away: T) -> dict[str, T] | None:
@@ -18,6 +26,18 @@ def gathered(host: Host, found: MutableMapping[str, T], mine: T, away: T) -> dic
     if {h.name for h in host.state.inventory.get_active_hosts()} - found.keys():
         return None
     return {name: found.get(name, away) for name in sorted(found.keys() | _unreachable(host))}
+
+
+def looked(host: Host, look: Callable[[Host], TellsT | None], kind: type[TellsT]) -> TellsT:
+    """What ``look`` finds of this host, or why it finds nothing: the other hosts are told all the same."""
+    try:
+        return look(host) or kind(state="failed", problems=(SILENT,))
+    except Refused as refused:
+        return kind(state="blocked", problems=tuple(map(str, refused.problems)))
+    except PyinfraError:
+        raise
+    except Exception as error:
+        return kind(state="failed", problems=(unexpected(error),))
 
 
 def _unreachable(host: Host) -> set[str]:

@@ -30,6 +30,7 @@ from gpufleet.schema import (
     Stack,
     StackService,
     Step,
+    Stock,
     Tier,
     read,
 )
@@ -43,7 +44,7 @@ from tests.conftest import planned
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
-SCHEMA = ROOT / "docs" / "forecast.schema.json"
+SCHEMAS: dict[str, type[Noun]] = {"forecast": Forecast, "models": Stock}
 FINDINGS = ROOT / "docs" / "findings"
 PARTS: list[tuple[str, list[type[Noun]]]] = [
     ("Settings", [Settings, Mirrors]),
@@ -85,13 +86,14 @@ def test_reference_is_the_schemas() -> None:
     assert REFERENCE.read_text() == reference()
 
 
-def schema() -> str:
-    """Of the JSON that `gpufleet plan --json` prints."""
-    return json.dumps(Forecast.model_json_schema(mode="serialization"), indent=1) + "\n"
+def schemas() -> dict[Path, str]:
+    """Of the JSON that commands print, by the file that is published."""
+    told = {name: kind.model_json_schema(mode="serialization") for name, kind in SCHEMAS.items()}
+    return {ROOT / "docs" / f"{name}.schema.json": json.dumps(schema, indent=1) + "\n" for name, schema in told.items()}
 
 
-def test_the_published_schema_is_the_forecasts() -> None:
-    assert SCHEMA.read_text() == schema()
+def test_the_published_schemas_are_the_reports() -> None:
+    assert {path: path.read_text() for path in schemas()} == schemas()
 
 
 def _blocks(language: str) -> list[tuple[str, str]]:
@@ -220,7 +222,8 @@ def test_every_finding_has_its_page() -> None:
 
 if __name__ == "__main__":
     REFERENCE.write_text(reference())
-    SCHEMA.write_text(schema())
+    for path, schema in schemas().items():
+        path.write_text(schema)
     FINDINGS.mkdir(exist_ok=True)
     for name, page in pages().items():
         (FINDINGS / name).write_text(page)

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from gpufleet import cli
+from gpufleet.schema import Stock
 from tests.drive import ROOT, Fleet, Run, fresh
 from tests.hub import publish
 from tests.lab import Lab, pypi
@@ -238,3 +239,29 @@ def test_models_on_a_share_that_is_linked_to(site: Site) -> None:
     assert run.code == 0, run.output
     assert site.files(LATE) == site.files(FIRST)
     assert lab.run(LATE, "readlink /srv/gpufleet/models").stdout == "/mnt/share\n"
+
+
+def test_what_is_there_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    lab = site.fleet.lab
+    lab.run(FIRST, "touch /srv/gpufleet/models/stray.gguf /srv/gpufleet/models/.incoming/00")
+    before = site.fleet.snapshot(FIRST)
+    command = ["models", "inventory/lab.py", "--limit", FIRST, *site.data]
+    assert cli.main([*command, "--json"]) == 0
+    host = Stock.model_validate_json(capsys.readouterr().out).hosts[FIRST]
+    held = {one.path.removeprefix("models/"): one for one in host.held}
+    (folder,) = (path for path in held if path.startswith("tiny-"))
+    assert held.keys() == {folder, "m.gguf", "stray.gguf", ".incoming/00"}
+    for path, what in ((folder, "folder"), ("m.gguf", "file")):
+        one = held[path]
+        assert (one.what, one.services, one.verified, one.unused) == (what, ("holder",), True, False)
+    assert {path for path, one in held.items() if one.unused} == {"stray.gguf", ".incoming/00"}
+    assert cli.main(command) == 0
+    page = capsys.readouterr().out
+    delete = "delete=models/.incoming/00,models/stray.gguf"  # of the same size, by name
+    assert delete in page
+    assert TOKEN not in page
+    assert site.fleet.snapshot(FIRST) == before
+    purge = ("-y", "inventory/lab.py", "--limit", FIRST, *site.data, "gpufleet.deploys.purge")
+    assert site.fleet.pyinfra(*purge, delete).code == 0
+    gone = "ls /srv/gpufleet/models/stray.gguf /srv/gpufleet/models/.incoming/00 2>/dev/null"
+    assert lab.run(FIRST, gone, check=False).stdout == ""

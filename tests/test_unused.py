@@ -18,3 +18,11 @@ def test_only_what_the_plan_does_not_have_is_unused(hosts: dict[str, HostFacts])
         "delete/data/redis: a service of the plan has it; leave it out",
         "delete/data/mong: is not there; did you mean 'data/mongo'?",
     ]
+
+
+def test_a_part_is_unused_once_no_download_is_to_get_it(hosts: dict[str, HostFacts]) -> None:
+    plan = planned(hosts["cpu"])
+    (part,) = (d.part.removeprefix(f"{plan.root}/") for d in plan.downloads)
+    (model,) = (d.path.removeprefix(f"{plan.root}/") for d in plan.downloads)
+    stored = {part: 1, f"{part}.xet": 2, "models/.incoming/00": 3, f"{model}.set-aside": 4}
+    assert [*unused(plan, stored)] == [f"{model}.set-aside", "models/.incoming/00"]

@@ -7,18 +7,16 @@ import sys
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 
 from ..errors import choose
 from ..schema import Forecast
 from . import options, text, words
 from .ask import Unasked, ask
-from .codes import CODES, USAGE
+from .codes import CODES, USAGE, worst
 from .explain import explain
 from .export import export
 from .lock import lock
-
-UNFOLDED = 2000
+from .models import models
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -34,6 +32,9 @@ def main(args: Sequence[str] | None = None) -> int:
         click.echo(f"{where}: {' '.join(error.format_message().split())} See {where} --help", err=True)
     except click.Abort:
         return CODES["failed"]
+    except Unasked as error:
+        click.echo(f"{error.where}: {error}", err=True)
+        return USAGE if error.usage else CODES["failed"]
     except OSError as error:
         return _unwritten(error)
     return USAGE
@@ -54,12 +55,11 @@ def command() -> None:
 
 command.add_command(export)
 command.add_command(lock)
+command.add_command(models)
 
 
 @command.command()
-@click.argument("inventory", callback=options.inventory)
-@click.option("--limit", multiple=True, metavar="HOST", help="Only these hosts or groups; may be repeated.")
-@click.option("--data", multiple=True, metavar="KEY=VALUE", callback=options.pairs, help="Settings above all others.")
+@options.hosts
 @click.option("--json", "as_json", is_flag=True, help="The forecast as JSON; docs/forecast.schema.json describes it.")
 @click.option("--explain", "service", metavar="SERVICE", help="Why this service is where it is, and what it needs.")
 @click.option(
@@ -78,29 +78,16 @@ def plan(
     Ends with 0 when there is nothing to do, 2 when there is, 3 when a run would refuse a host, 1 when a host could
     not be asked, 64 when the command line is wrong.
     """
-    out, err = _console(stderr=False), _console(stderr=True)
-    try:
-        with err.status("asking the hosts ...") if err.is_terminal else err:
-            found = ask(inventory, limit, data)
-    except Unasked as error:
-        click.echo(f"gpufleet plan: {error}", err=True)
-        return USAGE if error.usage else CODES["failed"]
+    found = ask(Forecast, "forecast", inventory, limit, data)
     if service:
         _known(service, found)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
     elif service:
-        out.print(explain(found, service))
+        text.console().print(explain(found, service))
     else:
-        text.show(out, found, rate)
-    return next((code for state, code in CODES.items() if any(h.state == state for h in found.hosts.values())), 0)
-
-
-def _console(stderr: bool) -> Console:
-    """As wide as its terminal; what goes into a pipe or a file is not folded."""
-    console = Console(highlight=False, markup=False, emoji=False, stderr=stderr)
-    console.width = max(console.width, 60) if console.is_terminal else UNFOLDED
-    return console
+        text.show(text.console(), found, rate)
+    return worst(h.state for h in found.hosts.values())
 
 
 def _known(service: str, found: Forecast) -> None:

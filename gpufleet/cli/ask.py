@@ -1,15 +1,21 @@
-"""Ask all hosts: pyinfra runs the forecast deploy, its own words are kept back unless it cannot."""
+"""Ask all hosts: pyinfra runs a deploy that writes a report, its own words are kept back unless it cannot."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
-from ..schema import Forecast, HostForecast
+import click
 
+from ..schema import Forecast, Stock
+from .text import console
+
+ReportT = TypeVar("ReportT", Forecast, Stock)
 # What pyinfra says, and goes on or ends without any host; where, and as what, an exception in the user's files is told.
 _USAGE = re.compile(r"No host matches found for (--limit) pattern: (.*)|(\S+) is neither an inventory file")
 _PLACE = re.compile(r'File "((?:(?!/site-packages/)[^"<])+)", line (\d+)')
@@ -18,29 +24,23 @@ _ABOUT = re.compile(r"\[(?P<host>[^\]]+)\]\s+(?P<what>\S.*)")
 
 
 class Unasked(Exception):
-    """No host could be asked. ``usage``: because of the command line."""
+    """No host could be asked. ``usage``: because of the command line, ``where``: of this command."""
 
     def __init__(self, why: str, usage: bool = False) -> None:
         super().__init__(why)
         self.usage = usage
+        context = click.get_current_context(silent=True)
+        self.where = context.command_path if context else "gpufleet"
 
 
-def ask(inventory: str, limit: tuple[str, ...], data: tuple[str, ...]) -> Forecast:
-    """The forecast of all hosts; raises Unasked."""
-    options = [word for name, values in (("--limit", limit), ("--data", data)) for v in values for word in (name, v)]
-    with TemporaryDirectory() as folder:
-        report = Path(folder) / "forecast.json"
-        command = [sys.executable, "-m", "pyinfra", "-y", *options, inventory]
-        done = subprocess.run(
-            [*command, "gpufleet.deploys.forecast", f"report={report}"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+def ask(kind: type[ReportT], deploy: str, inventory: str, limit: tuple[str, ...], data: tuple[str, ...]) -> ReportT:
+    """What the deploy of this name reports of all hosts; raises Unasked."""
+    with _waiting(), TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        done = _pyinfra(*options(limit, data), inventory, f"gpufleet.deploys.{deploy}", f"report={report}")
         said = done.stdout + done.stderr
         check_read(said, inventory, "--> Connecting to hosts" in said or report.exists())
-        found = Forecast.model_validate_json(report.read_text()) if report.exists() else Forecast(hosts={})
+        found = kind.model_validate_json(report.read_text()) if report.exists() else kind(hosts={})
     found = completed(found, said)
     if not found.hosts and not done.returncode:
         raise empty(inventory)
@@ -49,6 +49,26 @@ def ask(inventory: str, limit: tuple[str, ...], data: tuple[str, ...]) -> Foreca
         what = f" {errors[-1]}; mend that, then run again" if errors else f"\n{said.strip()}"
         raise Unasked(f"pyinfra ended before it had asked any host:{what}")
     return found
+
+
+def _pyinfra(*args: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pyinfra", "-y", *args]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def _waiting() -> AbstractContextManager[object]:
+    """Says at a terminal that it takes a while."""
+    err = console(stderr=True)
+    return err.status("asking the hosts ...") if err.is_terminal else nullcontext()
+
+
+def options(limit: tuple[str, ...], data: tuple[str, ...]) -> list[str]:
+    """These options, as pyinfra takes them.
+
+    >>> options(("gpu1",), ("bind=0.0.0.0",))
+    ['--limit', 'gpu1', '--data', 'bind=0.0.0.0']
+    """
+    return [word for name, values in (("--limit", limit), ("--data", data)) for v in values for word in (name, v)]
 
 
 def check_read(said: str, inventory: str, loaded: bool) -> None:
@@ -77,7 +97,7 @@ def unread(said: str, inventory: str) -> str:
     return f"INVENTORY: {where}: {errors[-1] if errors else 'cannot be loaded'}"
 
 
-def completed(found: Forecast, said: str) -> Forecast:
+def completed(found: ReportT, said: str) -> ReportT:
     """``found`` with what pyinfra said of hosts that failed: it alone knows why, and of none if all did."""
     hosts, met = dict(found.hosts), set[str]()
     for told in filter(None, (_ABOUT.fullmatch(line.strip()) for line in said.splitlines())):
@@ -86,5 +106,5 @@ def completed(found: Forecast, said: str) -> Forecast:
             met.add(name)
         elif name not in hosts or hosts[name].state == "failed":
             why = what if name in met else f"host: cannot be reached: {what}; mend that, then run again"
-            hosts[name] = HostForecast(state="failed", problems=(why,))
-    return Forecast(hosts=dict(sorted(hosts.items())))
+            hosts[name] = found.failed(why)
+    return type(found)(hosts=dict(sorted(hosts.items())))

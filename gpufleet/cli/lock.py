@@ -10,8 +10,7 @@ import click
 from ..catalog.lockfile import lock as lock_at
 from ..errors import Refused, choose
 from . import options
-from .ask import Unasked
-from .codes import CODES, USAGE
+from .codes import CODES
 
 ALL = "all of them"
 
@@ -41,8 +40,6 @@ def lock(inventory: str, data: tuple[str, ...], upgrade: str | None, check: bool
 
     try:
         found = [(Path(path), of, lock_at(Path(path))) for path, of in sorted(needs(inventory, data).items())]
-    except Unasked as error:
-        return _told([error], USAGE if error.usage else CODES["failed"])
     except Refused as refused:
         return _told(refused.problems, CODES["blocked"])
     if check:

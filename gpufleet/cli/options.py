@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
 def pairs(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -51,3 +53,18 @@ def _read(value: str) -> Any:
         return json.loads(value.lower() if value.lower() in ("true", "false") else value)
     except ValueError:
         return value
+
+
+# The arguments of what asks hosts.
+_HOSTS = (
+    click.argument("inventory", callback=inventory),
+    click.option("--limit", multiple=True, metavar="HOST", help="Only these hosts or groups; may be repeated."),
+    click.option("--data", multiple=True, metavar="KEY=VALUE", callback=pairs, help="Settings above all others."),
+)
+
+
+def hosts(command: CommandT) -> CommandT:
+    """Give a command INVENTORY, --limit and --data."""
+    for add in reversed(_HOSTS):
+        command = add(command)
+    return command

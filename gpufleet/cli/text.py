@@ -24,7 +24,15 @@ OUTLOOK = {
 SUM = {"same": "nothing to do", "changes": "with changes", "waits": "waiting", "blocked": "blocked", "failed": "failed"}
 SIGNS = {"create": "+", "recreate": "~", "start": ">", "remove": "-"}
 MOST = 8  # named in one line; --json has them all
+UNFOLDED = 2000
 COLOURS = {"blocks": "red", "warns": "yellow", "informs": "default"}
+
+
+def console(stderr: bool = False) -> Console:
+    """As wide as its terminal; what goes into a pipe or a file is not folded."""
+    found = Console(highlight=False, markup=False, emoji=False, stderr=stderr)
+    found.width = max(found.width, 60) if found.is_terminal else UNFOLDED
+    return found
 
 
 def show(console: Console, found: Forecast, rate: float) -> None:
@@ -69,7 +77,7 @@ def _problems(host: HostForecast) -> Iterator[RenderableType]:
         yield Text("\n".join(host.problems))
 
 
-def _grid(columns: int, rows: Iterable[tuple[str | Text, ...]], folds: int | None = None) -> Table:
+def grid(columns: int, rows: Iterable[tuple[str | Text, ...]], folds: int | None = None) -> Table:
     """Columns as wide as they need to be; the last one folds, or ``folds``."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for n in range(columns):
@@ -89,13 +97,13 @@ def _memories(host: HostForecast) -> Iterator[RenderableType]:
         rows.append((words.bar(book), asked, name))
     rows += [("not usable", "", c.name or c.pci_id or c.vendor) for c in host.cards if not c.usable]
     if rows:
-        yield _grid(3, rows)
+        yield grid(3, rows)
 
 
 def _services(host: HostForecast) -> Iterator[RenderableType]:
     if not (host.services or host.externals):
         return
-    table = _grid(4, [(Text("SERVICE", "dim"), Text("ON", "dim"), Text("PORT", "dim"), Text("IMAGE, REASON", "dim"))])
+    table = grid(4, [(Text("SERVICE", "dim"), Text("ON", "dim"), Text("PORT", "dim"), Text("IMAGE, REASON", "dim"))])
     for s in host.services:
         table.add_row(s.name, words.place(s, host), words.ports(s), f"{s.image}\n{s.reason}")
     for e in host.externals:
@@ -112,7 +120,7 @@ def _downloads(host: HostForecast, rate: float) -> Iterator[RenderableType]:
     if len(rows) > 1 and (whole := words.total(host)):
         rows.append(("total", "", f"{words.size(whole)}, {words.minutes(whole, rate)}"))
     if rows:
-        yield _grid(3, rows, folds=1)
+        yield grid(3, rows, folds=1)
 
 
 def _changes(host: HostForecast) -> Iterator[RenderableType]:
@@ -122,7 +130,7 @@ def _changes(host: HostForecast) -> Iterator[RenderableType]:
             rows.append(("" if rows and rows[-1][0] == kind else kind, said))
     rows += [(f"{SIGNS[c.action]} {c.action}", f"{c.service}: {c.why}") for c in host.containers]
     if rows:
-        yield _grid(2, rows)
+        yield grid(2, rows)
 
 
 def _told(host: HostForecast, group: Iterable[Change]) -> Iterator[tuple[str, str]]:
@@ -158,7 +166,7 @@ def _joined(told: Iterable[tuple[str, str]]) -> Iterator[str]:
 def _findings(host: HostForecast) -> Iterator[RenderableType]:
     rows = [(Text(f.severity, COLOURS[f.severity]), _plain(host, str(f))) for f in host.findings]
     if rows:
-        yield _grid(2, rows)
+        yield grid(2, rows)
 
 
 def _sum(found: Forecast, rate: float) -> Text:

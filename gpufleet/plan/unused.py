@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ..errors import Problem, choose
 from ..schema import Plan
@@ -10,14 +10,27 @@ from ..schema import Plan
 
 def unused(plan: Plan, stored: Mapping[str, int]) -> dict[str, int]:
     """Bytes by path below data_root, the largest first, of what is in ``stored`` and not the plan's."""
-    ours = [path.removeprefix(f"{plan.root}/") for path in _paths(plan)]
-    left = {path: size for path, size in stored.items() if not any(f"{mine}/".startswith(f"{path}/") for mine in ours)}
+    ours = _paths(plan)
+    left = {path: size for path, size in stored.items() if not has(plan, path, ours)}
     return dict(sorted(left.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def has(plan: Plan, path: str, wanted: Iterable[str]) -> bool:
+    """Whether one of ``wanted``, absolute, is what lies at ``path`` below data_root, or in it."""
+    return any(f"{mine}/".startswith(f"{plan.root}/{path}/") for mine in wanted)
 
 
 def _paths(plan: Plan) -> list[str]:
     mounted = [m.source for s in plan.services for m in s.mounts]
-    return [*mounted, *(d.path for d in plan.directories), *(d.path for d in plan.downloads)]
+    return [*mounted, *(d.path for d in plan.directories), *(d.path for d in plan.downloads), *_incoming(plan)]
+
+
+def _incoming(plan: Plan) -> Iterable[str]:
+    """What the fetcher goes on with: a part, what Xet writes beside it, a folder that it puts together."""
+    for d in plan.downloads:
+        yield from (d.part, f"{d.part}.xet")
+        if d.folder:
+            yield f"{plan.models_dir}/.incoming/{plan.below_models(d.folder)}"
 
 
 def refusals(names: Collection[str], left: Mapping[str, int], stored: Mapping[str, int]) -> list[Problem]:

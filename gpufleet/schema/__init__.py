@@ -42,6 +42,7 @@ from .service import (
     Volume,
 )
 from .settings import Mirrors, Settings
+from .stock import Held, HostStock, ModelStore, Stock
 
 __all__ = [
     "Accelerator",
@@ -70,10 +71,12 @@ __all__ = [
     "Gpus",
     "Health",
     "Healthcheck",
+    "Held",
     "HostFacts",
     "HostForecast",
     "HostPath",
     "HostState",
+    "HostStock",
     "KeptFile",
     "Ledger",
     "Licence",
@@ -88,6 +91,7 @@ __all__ = [
     "Mirrors",
     "Mode",
     "Model",
+    "ModelStore",
     "Mount",
     "Noun",
     "Output",
@@ -109,6 +113,7 @@ __all__ = [
     "Stack",
     "StackService",
     "Step",
+    "Stock",
     "System",
     "Tier",
     "Turns",

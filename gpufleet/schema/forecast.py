@@ -112,3 +112,8 @@ class Forecast(Noun):
 
     version: Literal[1] = 1
     hosts: dict[str, HostForecast]
+
+    @staticmethod
+    def failed(why: str) -> HostForecast:
+        """A host that could not be asked."""
+        return HostForecast(state="failed", problems=(why,))
