@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from ..errors import Problem, Refused
 from ..schema import Secret
 
+TOKEN = re.compile(r"[!-~]+")
 PLAIN = re.compile(r"[\w./:@%+=,~^-]+")
 
 
@@ -34,11 +35,21 @@ def stdin(values: Mapping[str, SecretStr]) -> str:
     return "".join(f"{name}={value.get_secret_value()}\n" for name, value in sorted(values.items()))
 
 
+def token(name: str, source: str) -> str:
+    """One for a server, which goes into a header. Raises Refused."""
+    found = value(source)
+    if not found:
+        raise Refused(_away(name, source))
+    if not TOKEN.fullmatch(found):
+        raise Refused(Problem(f"group_data/secrets/{name}", "has a blank, or letters that no token has", "mend it"))
+    return found
+
+
 def value(source: str) -> str:
     """What is at ``env:NAME`` or ``file:PATH``; empty: nothing is."""
     kind, _, name = source.partition(":")
     if kind == "env":
-        return os.environ.get(name, "")
+        return os.environ.get(name, "").removesuffix("\n")
     try:
         return Path(name).expanduser().read_text().removesuffix("\n")
     except (OSError, UnicodeDecodeError):

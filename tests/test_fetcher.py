@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx
@@ -256,6 +258,68 @@ def test_a_byte_that_rots_is_found_where_somebody_looks(bench: Bench) -> None:
     assert (code, "set aside as model-1.safetensors.set-aside" in said) == (0, True)
     assert path.read_bytes() == FOLDER["model-1.safetensors"]
     assert bench.hub.sent("model-2.safetensors") == SIZE
+
+
+def test_what_was_set_aside_before_stays(bench: Bench) -> None:
+    for name in ("m.gguf", "m.gguf.set-aside"):
+        (bench.models / name).write_bytes(name.encode())
+    code, said = bench.fetch(bench.file)
+    assert (code, "set aside as m.gguf.2.set-aside" in said) == (0, True)
+    assert bench.seen["m.gguf.set-aside"] == told(b"m.gguf.set-aside")
+
+
+def test_an_empty_file_is_a_file(bench: Bench) -> None:
+    empty = bench.wanted("added.json", b"", "m-0123")
+    code, said = bench.fetch(*bench.folder, empty)
+    assert code == 0, said
+    assert bench.seen == {**IN_FOLDER, "m-0123/added.json": told(b"")}
+
+
+@pytest.mark.parametrize("note", [b"\xff\xfe not text", b"a b c"], ids=["no text", "no note"])
+def test_a_note_that_says_nothing_is_none(bench: Bench, note: bytes) -> None:
+    assert bench.fetch(bench.file)[0] == 0
+    (bench.models / ".verified").write_bytes(note)
+    sent = bench.hub.sent()
+    assert bench.fetch(bench.file) == (0, "")
+    assert bench.hub.sent() == sent
+
+
+def test_a_server_without_end_is_left(bench: Bench, tmp_path: Path) -> None:
+    """It says no length, and sends more than there is."""
+
+    class Endless(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(b"x" * (1 << 20))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/m"
+        code, said = bench.fetch({**bench.file, "urls": [url], "hub": False})
+        line = "models/m.gguf: its source sends more than 3000000 bytes; check the model's entry, then run again\n"
+        assert (code, said) == (1, line)
+        assert bench.seen == {}
+        assert bench.fetch({**bench.file, "urls": [url, *bench.file["urls"]]})[0] == 0
+        server.shutdown()
+    assert bench.seen == {"m.gguf": WHOLE["m.gguf"]}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
+def test_a_full_disk_is_told_and_the_small_one_comes(bench: Bench) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", bench.models], check=True)
+    try:
+        code, said = bench.fetch(bench.file, *bench.folder)
+        assert code == 1
+        assert "the disk is full; free some, then run again" in said or "no space left on device" in said
+        assert all(WHOLE[path] == seen for path, seen in bench.seen.items())
+    finally:
+        subprocess.run(["umount", bench.models], check=True)
 
 
 def test_a_link_to_where_containers_do_not_see(bench: Bench) -> None:

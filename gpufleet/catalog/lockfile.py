@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from ..errors import Problem, Refused
 from ..schema import Lock, read
 from . import parsed, text_of
 
@@ -17,6 +18,9 @@ HEAD = (
 
 def lock(path: Path) -> Lock:
     """What is locked; nothing where there is no file. Raises Refused."""
+    if path.is_file() and "\n<<<<<<< " in f"\n{text_of(path)}":
+        fix = "take one side of each, then run `gpufleet lock INVENTORY`"
+        raise Refused(Problem(str(path), "has merge conflict markers", fix))
     return _lock(text_of(path), str(path)) if path.is_file() else Lock()
 
 

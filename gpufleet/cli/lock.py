@@ -34,6 +34,8 @@ def lock(inventory: str, data: tuple[str, ...], upgrade: str | None, check: bool
     Ends with 0, with 1 when something could not be looked up (the rest is written), 2 when --check finds the file out
     of date, 3 when a host's settings are refused, 64 when the command line is wrong.
     """
+    if check and upgrade:
+        raise click.UsageError("--check looks nothing up: leave out --upgrade.", click.get_current_context())
     # Pyinfra and the Hub's client take a second to load: other commands do without.
     from .locking.needs import needs
     from .locking.renew import renewed, stale

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -94,6 +94,15 @@ class Model(Noun):
     architecture: Architecture | None = None
     licence: AnyLicence = Field("", description="a text, or what has to be accepted: `{name: NAME, page: URL}`")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _sum(cls, told: Any) -> Any:
+        """A folder is as large as its files."""
+        files = told.get("files") if isinstance(told, dict) else None
+        if not isinstance(files, dict) or "bytes" in told:
+            return told
+        return {**told, "bytes": sum(f["bytes"] for f in files.values() if isinstance(f, dict) and "bytes" in f)}
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.url, self.repo, self.pull).count(None) != 2:
@@ -107,6 +116,8 @@ class Model(Noun):
             raise ValueError("give `file`, `bytes` and `sha256` of what is at the `url`")
         if self.pull and known != (False, False, True):
             raise ValueError("give `bytes`; a model with `pull` has neither `file` nor `sha256`")
+        if self.repo and self.bytes and not (self.sha256 or self.files):
+            raise ValueError("leave `bytes` out: the lock knows it")
         if self.repo and self.sha256 and known != (True, True, True):
             raise ValueError("give `file` and `bytes` with `sha256`")
         return self

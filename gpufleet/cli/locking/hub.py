@@ -101,12 +101,15 @@ class Hub:
         at, revision = f"{self.endpoint}/{model.repo}", model.revision or "main"
         if isinstance(error, GatedRepoError):
             what, fix = f"{model.repo} is gated", f"accept its terms at {at} with your account, and {TOKEN}"
+            if self.token:
+                what, fix = f"{what}, and not open to the token", f"accept its terms at {at} with the token's account"
         elif isinstance(error, RevisionNotFoundError):
             what, fix = f"{model.repo} has no revision '{revision}'", "write a branch, a tag or a commit of it"
         elif isinstance(error, RepositoryNotFoundError):
             what, fix = f"there is no {at}, or it is private", f"check its name, or {TOKEN}"
         elif status_of(error) in (401, 403):
-            what, fix = f"{at} does not accept the token, or asks for one", TOKEN
+            what = f"{at} {'does not accept the token' if self.token else 'asks for a token'}"
+            fix = "give another one" if self.token else TOKEN
         else:
             return refusal(where, self.endpoint, error)
         return Refused(Problem(where, what, fix))

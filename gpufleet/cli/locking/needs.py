@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -49,7 +50,7 @@ def needs(inventory: str, data: tuple[str, ...]) -> dict[str, Needs]:
         except Refused as refused:
             problems += [Problem(f"{host['name']}: {p.where}", p.what, p.fix) for p in refused.problems]
             continue
-        these = found.setdefault(settings.lock, {})
+        these = found.setdefault(os.path.normpath(settings.lock), {})
         for need in _needs(wanted):
             these.setdefault((need.kind, need.key), need).names |= need.names
     if problems:

@@ -10,7 +10,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ...catalog.lockfile import text
-from ...deploys.given import value
+from ...deploys.given import token
 from ...errors import Problem, Refused
 from ...plan.fetch import mirrored
 from ...plan.wanted import TOKEN
@@ -69,7 +69,7 @@ def _looked_up(need: Need) -> LockedModel | LockedPull | str | Refused:
     try:
         if need.model:
             source = need.settings.secrets.get(TOKEN)
-            return Hub(mirrors.huggingface, value(source) if source else None).model(need.where, need.model)
+            return Hub(mirrors.huggingface, token(TOKEN, source) if source else None).model(need.where, need.model)
         if need.kind == "pulls":
             return registry.pull(need.where, need.key, mirrors.ollama)
         return registry.image(need.where, mirrored(need.key, mirrors.registry))
@@ -78,7 +78,8 @@ def _looked_up(need: Need) -> LockedModel | LockedPull | str | Refused:
 
 
 def _write(path: Path, of: Entries) -> None:
-    """The file, whole or not at all. Raises OSError."""
+    """The file, whole or not at all; where it is a link, what it leads to. Raises OSError."""
+    path = path.resolve()
     locked = Lock.model_validate({kind: {k: entry for (its, k), entry in of.items() if its == kind} for kind in KINDS})
     with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
         try:

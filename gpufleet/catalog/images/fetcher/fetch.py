@@ -6,6 +6,7 @@ whole; what a try, or a run, has brought stays for the next.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -26,6 +27,7 @@ from store import Follower, Store, Wanted, alone, digest_of
 
 TRANSFER = Path(__file__).with_name("transfer.py")
 AT_ONCE = 4  # files
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Failed(Exception):
@@ -46,8 +48,9 @@ class Fetcher:
         if at.exists() and self._right(f, f.path):
             return
         if at.exists():
-            self.store.aside(at)
-            say(f"models/{f.path}: has other bytes than it should; set aside as {at.name}.set-aside")
+            say(f"models/{f.path}: has other bytes than it should; set aside as {self.store.aside(at)}")
+        if not f.bytes:
+            part.touch()
         if (twin := self.store.twin(f.digest)) and twin != part:
             self.store.link(twin, part)
             self.store.verified(f.part, f.digest)
@@ -166,8 +169,8 @@ def fetch(fetcher: Fetcher, files: list[Wanted]) -> list[str]:
     def one(f: Wanted) -> None:
         try:
             fetcher.ensure(f)
-        except Failed as failed:
-            wrong[f.path] = f"models/{f.path}: {failed}"
+        except (Failed, OSError) as error:
+            wrong[f.path] = f"models/{f.path}: {_why(error)}"
 
     first = {f.part: f for f in files}  # of the same bytes under two names, one brings them
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -176,19 +179,32 @@ def fetch(fetcher: Fetcher, files: list[Wanted]) -> list[str]:
         if not any(f.part in {w.part for w in files if w.path in wrong} for f in group):
             for f in group:
                 one(f)  # its twin may have got its name meanwhile
-            fetcher.store.show(group)
+            try:
+                fetcher.store.show(group)
+            except OSError as error:
+                wrong[group[0].path] = f"models/{group[0].path}: {_why(error)}"
     return [*wrong.values()]
+
+
+def _why(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    fix = "free some" if error.errno in FULL else "mend that"
+    return f"{(error.strerror or str(error)).lower()} ({error.filename or 'models'}); {fix}, then run again"
 
 
 def main() -> int:
     token, job = sys.stdin.readline().strip(), json.loads(sys.stdin.readline())
     root, files = Path(job["root"]), [Wanted(**told) for told in job["files"]]
     meter = Meter(job["every"])
-    with alone(root, lambda: say("models: another run fetches here; this one waits for it")):
-        store = Store(root)
-        store.gather(files)
-        Thread(target=meter.run, daemon=True).start()
-        wrong = fetch(Fetcher(store, job, token, meter), files)
+    try:
+        with alone(root, lambda: say("models: another run fetches here; this one waits for it")):
+            store = Store(root)
+            store.gather(files)
+            Thread(target=meter.run, daemon=True).start()
+            wrong = fetch(Fetcher(store, job, token, meter), files)
+    except OSError as error:
+        wrong = [f"models: {_why(error)}"]
     for line in wrong:
         print(line, file=sys.stderr)
     return 1 if wrong else 0

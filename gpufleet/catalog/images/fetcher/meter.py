@@ -24,7 +24,7 @@ class Meter:
     def run(self) -> None:
         while not self.end.wait(self.every):
             rate = self.came / (time.monotonic() - self.start)
-            left = f", {time_of((self.total - self.done) / rate)} left" if rate > 0 else ""
+            left = f", {time_of(max(0, self.total - self.done) / rate)} left" if rate > 0 else ""
             if self.total:
                 say(f"models: {size_of(self.done)} of {size_of(self.total)}, {size_of(rate)}/s{left}")
 

@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -92,9 +92,14 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root, self.file, self.busy = root, root / ".verified", Lock()
-        lines = self.file.read_text().splitlines() if self.file.exists() else []
-        rows = (line.split(" ", 4) for line in lines)
+        rows = (line.split(" ", 4) for line in self._noted())
         self.known = {row[4]: (row[0], " ".join(row[1:4])) for row in rows if len(row) == 5}
+
+    def _noted(self) -> list[str]:
+        """What is no note is none: the files are read again."""
+        with suppress(OSError):
+            return self.file.read_text(errors="replace").splitlines()
+        return []
 
     def whole(self, path: str, digest: str) -> bool:
         """Whether it is as it was when these very bytes were found in it."""
@@ -127,9 +132,12 @@ class Store:
             return ""
         return f"{s.st_size} {s.st_mtime_ns // 10**9}.{s.st_mtime_ns % 10**9:09d} {s.st_ino}"
 
-    def aside(self, path: Path) -> None:
-        """What has the name of a model and other bytes may be its user's: it is kept."""
-        path.rename(path.with_name(f"{path.name}.set-aside"))
+    def aside(self, path: Path) -> str:
+        """What has the name of a model and other bytes may be its user's: it is kept. Its new name."""
+        names = (f"{path.name}{n}.set-aside" for n in ("", *(f".{n}" for n in range(2, 100))))
+        name = next(name for name in names if not path.with_name(name).exists())
+        path.rename(path.with_name(name))
+        return name
 
     def link(self, source: Path, part: Path) -> None:
         """The same bytes once more, without taking room where the file system can."""

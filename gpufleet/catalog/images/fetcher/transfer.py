@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import httpx2
@@ -36,6 +36,21 @@ class Bytes(tqdm):  # type: ignore[type-arg]
         print(int(count), flush=True)
 
 
+class Limited:
+    """A file that takes no more than ``size`` bytes: a server may send without end."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.file, self.size = file, size
+
+    def write(self, data: bytes) -> int:
+        if self.file.tell() + len(data) > self.size:
+            raise Refused(f"its source sends more than {self.size} bytes; check the model's entry, then run again")
+        return self.file.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
 class Refused(Exception):
     """Another try would end the same way."""
 
@@ -57,7 +72,8 @@ def bring(url: str, part: Path, size: int, hub: bool, xet: bool, token: str) -> 
             headers.pop("authorization", None)  # a signed address of the store behind the Hub
         url = about.location
     with part.open("ab") as file:
-        http_get(url, file, resume_size=file.tell(), headers=headers, expected_size=size, tqdm_class=Bytes)
+        told = {"headers": headers, "expected_size": size, "tqdm_class": Bytes}
+        http_get(url, Limited(file, size), resume_size=part.stat().st_size, **told)
 
 
 def reason(error: Exception, url: str) -> tuple[str, bool]:
