@@ -16,7 +16,8 @@ from hypothesis import settings
 from gpufleet.plan import Wanted, plan, want
 from gpufleet.schema import HostFacts, Plan, read
 from tests.charts import unpacked
-from tests.hub import Hub, serve
+from tests.fetching import FOLDER, TOKEN, Bench, content
+from tests.hub import Hub, publish, serve
 from tests.lab import Lab
 
 # Speed is measured in bench/, never asserted in a test. The same examples in every run: a failure can be met again.
@@ -84,3 +85,15 @@ def helm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if platform.machine() != "x86_64":
         pytest.skip("the locked Helm is for x86_64")
     return unpacked(tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    root = tmp_path / "hub"
+    commits = {
+        "o/m": publish(root, "o/m", {"m.gguf": content("m.gguf"), **FOLDER}),
+        "o/gated": publish(root, "o/gated", {"m.gguf": content("m.gguf")}, gated=True, allowed=[TOKEN]),
+    }
+    (tmp_path / "models").mkdir()
+    with serve(root) as hub:
+        yield Bench(hub, tmp_path / "models", commits)

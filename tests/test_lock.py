@@ -106,14 +106,39 @@ def test_a_gated_model_wants_a_token(site: Site, monkeypatch: pytest.MonkeyPatch
     assert not site.locked.models
     assert len(site.locked.images) == 3, "the rest is written"
     monkeypatch.setenv("HF_TOKEN", "hf_of_somebody")
-    code, out, err = site.run()
-    assert (code, err) == (1, [line])
+    refused = (
+        "gpufleet lock: models/chat: acme/tiny is gated, and not open to the token; accept its terms at "
+        f"{site.hub.url}/acme/tiny with the token's account"
+    )
+    assert site.run()[::2] == (1, [refused])
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     code, out, err = site.run()
     assert (code, err) == (0, [])
     assert site.locked.models["acme/tiny@main"].gated
     assert out[0].endswith("gated)")
     assert TOKEN not in Path("gpufleet.lock").read_text() + "".join(out)
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        ("", "the variable MINE is not set on this machine; export MINE, and run again"),
+        ("hf good", "has a blank, or letters that no token has; mend it"),
+    ],
+)
+def test_a_token_that_is_none(site: Site, monkeypatch: pytest.MonkeyPatch, value: str, what: str) -> None:
+    monkeypatch.setenv("MINE", value)
+    code, _, err = site.run(secrets={"HF_TOKEN": "env:MINE"})
+    assert (code, err) == (1, [f"gpufleet lock: group_data/secrets/HF_TOKEN: {what}"])
+
+
+def test_one_file_by_two_spellings_is_one(site: Site) -> None:
+    assert site.run(lock="./gpufleet.lock")[0] == 0
+    assert site.run("--check")[0] == 0
+
+
+def test_nothing_is_looked_up_again_by_a_check(site: Site) -> None:
+    assert site.run("--check", "--upgrade")[0] == 64
 
 
 def test_a_token_that_the_hub_refuses(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,3 +65,10 @@ def test_a_malformed_one_is_one_line(content: str, line: str, tmp_path: Path, mo
         lock(Path("gpufleet.lock"))
     assert str(refused.value).startswith(line)
     assert len(refused.value.problems) == 1
+
+
+def test_a_merge_that_is_not_done_is_told(tmp_path: Path) -> None:
+    (tmp_path / "gpufleet.lock").write_text("version: 1\n<<<<<<< ours\nimages: {}\n=======\n>>>>>>> theirs\n")
+    with pytest.raises(Refused) as refused:
+        lock(tmp_path / "gpufleet.lock")
+    assert "has merge conflict markers; take one side of each, then run `gpufleet lock INVENTORY`" in str(refused.value)
