@@ -88,8 +88,8 @@ class App:
 
     @property
     def images(self) -> set[str]:
-        """Ours, on the host."""
-        return set(self.run("docker image ls --format '{{.Repository}}:{{.Tag}}' gpufleet.local/*").split())
+        """Those of the app, on the host."""
+        return set(self.run("docker image ls --format '{{.Repository}}:{{.Tag}}' gpufleet.local/app").split())
 
     def settled(self, *more: str) -> None:
         """Another run changes nothing, and that is foretold."""
