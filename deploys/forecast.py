@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pyinfra.api.deploy import deploy
 from pyinfra.api.host import Host
-from pyinfra.context import host
 
 from ..errors import Refused
 from ..facts.state import State
@@ -18,8 +15,8 @@ from ..plan.forecast import forecast as foretell
 from ..plan.forecast import untouched
 from ..schema import Forecast, HostForecast
 from .changes import changes
-from .gather import AWAY, gathered, looked, write
-from .observe import arguments, hurry
+from .gather import gather
+from .observe import arguments
 from .site import aim
 
 _FOUND: dict[str, HostForecast] = {}
@@ -28,10 +25,7 @@ _FOUND: dict[str, HostForecast] = {}
 @deploy("gpufleet forecast")
 def forecast(report: str) -> None:
     """Look at this host; the last one writes what is known of them all."""
-    hurry(host)
-    found = gathered(host, _FOUND, looked(host, _of, HostForecast), Forecast.failed(AWAY))
-    if found:
-        write(Path(report), Forecast(hosts=found).model_dump_json(indent=1) + "\n")
+    gather(report, _FOUND, _of, HostForecast, lambda hosts: Forecast(hosts=hosts))
 
 
 def _of(host: Host) -> HostForecast | None:

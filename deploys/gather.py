@@ -9,15 +9,30 @@ from typing import TypeVar
 from pyinfra import logger
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
+from pyinfra.context import host
 
 from ..errors import Refused
-from ..schema import HostForecast, HostStock
+from ..schema import HostForecast, HostStock, Noun
+from .observe import hurry
 from .site import unexpected
 
 T = TypeVar("T")
 TellsT = TypeVar("TellsT", HostForecast, HostStock)
 SILENT = "host: did not answer; is it overloaded? run again"
 AWAY = "host: cannot be reached over SSH; check its address and its key"
+
+
+def gather(
+    file: str,
+    found: MutableMapping[str, TellsT],
+    look: Callable[[Host], TellsT | None],
+    kind: type[TellsT],
+    report: Callable[[dict[str, TellsT]], Noun],
+) -> None:
+    """Add what ``look`` finds of this host to ``found``; the last host writes the ``report`` of them all."""
+    hurry(host)
+    if hosts := gathered(host, found, looked(host, look, kind), kind(state="failed", problems=(AWAY,))):
+        write(Path(file), report(hosts).model_dump_json(indent=1) + "\n")
 
 
 def gathered(host: Host, found: MutableMapping[str, T], mine: T, away: T) -> dict[str, T] | None:

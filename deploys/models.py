@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import secrets
-import tarfile
 from collections.abc import Iterable, Mapping
 
 from pyinfra.api.command import FileUploadCommand
@@ -13,6 +12,7 @@ from pyinfra.api.state import StateStage
 from pyinfra.context import host
 
 from ..plan.drift import missing_models
+from ..render import archive
 from ..schema import Download, HostState, Plan, PlannedBuild
 from . import spread
 from .observe import Commands, Shown, Target, converging, ran, spoken
@@ -77,13 +77,7 @@ def made(build: PlannedBuild, root: str) -> str:
 
 def packed(build: PlannedBuild) -> bytes:
     """What it is made of, as an archive."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path, text in sorted(build.files.items()):
-            info = tarfile.TarInfo(path)
-            info.size = len(text.encode())
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return buffer.getvalue()
+    return archive({path: text.encode() for path, text in build.files.items()})
 
 
 def _fetch(plan: Plan, sources: Mapping[Download, Iterable[str]]) -> str:

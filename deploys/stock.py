@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pyinfra.api.deploy import deploy
 from pyinfra.api.host import Host
-from pyinfra.context import host
 
 from ..facts.stored import Models
 from ..plan.stock import stock as stocked
 from ..schema import HostStock, Stock
-from .gather import AWAY, gathered, looked, write
-from .observe import hurry
+from .gather import gather
 from .site import aim
 
 _FOUND: dict[str, HostStock] = {}
@@ -24,10 +20,7 @@ _FOUND: dict[str, HostStock] = {}
 @deploy("gpufleet stock")
 def stock(report: str) -> None:
     """Look at this host; the last one writes what is known of them all."""
-    hurry(host)
-    found = gathered(host, _FOUND, looked(host, _of, HostStock), Stock.failed(AWAY))
-    if found:
-        write(Path(report), Stock(hosts=found).model_dump_json(indent=1) + "\n")
+    gather(report, _FOUND, _of, HostStock, lambda hosts: Stock(hosts=hosts))
 
 
 def _of(host: Host) -> HostStock | None:

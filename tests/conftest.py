@@ -19,6 +19,7 @@ from tests.charts import unpacked
 from tests.fetching import FOLDER, TOKEN, Bench, content
 from tests.hub import Hub, publish, serve
 from tests.lab import Lab
+from tests.locking import Site, served
 
 # Speed is measured in bench/, never asserted in a test. The same examples in every run: a failure can be met again.
 settings.register_profile("gpufleet", deadline=None, derandomize=True, max_examples=400)
@@ -97,3 +98,13 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     (tmp_path / "models").mkdir()
     with serve(root) as hub:
         yield Bench(hub, tmp_path / "models", commits)
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Site]:
+    """Where `gpufleet lock` runs: two hosts, a catalog, and the servers that are asked."""
+    with served(tmp_path, monkeypatch) as (hub, images, common):
+        Path("group_data").mkdir()
+        Path("group_data/all.py").write_text("".join(f"{key} = {value!r}\n" for key, value in common.items()))
+        Path("inventory.py").write_text("cpu = ['b.example', ('a.example', {'services': {'puller': True}})]\n")
+        yield Site(hub, images, capsys)

@@ -17,7 +17,6 @@ from gpufleet.catalog.lockfile import lock
 from gpufleet.cli.locking import patience
 from tests import hub as hubs
 from tests import registry as registries
-from tests.conftest import ROOT
 from tests.hub import Hub, publish
 from tests.registry import Registry
 
@@ -73,7 +72,7 @@ class Site:
 def served(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[Hub, Registry, dict[str, Any]]]:
     """A catalog in ``folder``, where the command runs then, the servers that it asks, and the settings that say so."""
     patch.chdir(folder)
-    patch.setenv("PYTHONPATH", str(ROOT))
+    patch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     patch.delenv("HF_TOKEN", raising=False)
     patch.setattr(patience, "WAITS", (0, 0))
     for kind, entries in (("services", SERVICES), ("models", MODELS), ("stacks", {"mine": STACK})):

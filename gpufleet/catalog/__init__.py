@@ -39,8 +39,7 @@ class Catalog:
         """What an image is built of: text by path below ``images/FOLDER``."""
         for root in self.roots:
             if (at := root / "images" / folder).is_dir():
-                files = (p for p in sorted(at.rglob("*")) if p.is_file() and "__pycache__" not in p.parts)
-                return {p.relative_to(at).as_posix(): text_of(p) for p in files}
+                return _texts_cached(at) if root == OURS else _texts(at)
         known = sorted({p.name for root in self.roots for p in (root / "images").glob("*")})
         raise Refused(Problem(f"images/{folder}", "is not in the catalog", choose(folder, known)))
 
@@ -84,6 +83,14 @@ def distro(id_: str) -> Distro | None:
 @cache
 def _read_cached(noun: type[NounT], path: Path) -> NounT:
     return read(noun, _load(path), f"{path.parent.name}/{path.stem}")
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and "__pycache__" not in p.parts)
+    return {p.relative_to(folder).as_posix(): text_of(p) for p in files}
+
+
+_texts_cached = cache(_texts)
 
 
 def _load(path: Path) -> Any:

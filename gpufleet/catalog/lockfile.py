@@ -18,9 +18,6 @@ HEAD = (
 
 def lock(path: Path) -> Lock:
     """What is locked; nothing where there is no file. Raises Refused."""
-    if path.is_file() and "\n<<<<<<< " in f"\n{text_of(path)}":
-        fix = "take one side of each, then run `gpufleet lock INVENTORY`"
-        raise Refused(Problem(str(path), "has merge conflict markers", fix))
     return _lock(text_of(path), str(path)) if path.is_file() else Lock()
 
 
@@ -33,4 +30,7 @@ def text(lock: Lock) -> str:
 @lru_cache(maxsize=8)
 def _lock(content: str, where: str) -> Lock:
     # Every model of every host asks.
+    if "\n<<<<<<< " in f"\n{content}":
+        fix = "take one side of each, then run `gpufleet lock INVENTORY`"
+        raise Refused(Problem(where, "has merge conflict markers", fix))
     return read(Lock, parsed(content, where), where)

@@ -37,7 +37,7 @@ def ask(kind: type[ReportT], deploy: str, inventory: str, limit: tuple[str, ...]
     """What the deploy of this name reports of all hosts; raises Unasked."""
     with _waiting(), TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        done = _pyinfra(*options(limit, data), inventory, f"gpufleet.deploys.{deploy}", f"report={report}")
+        done = pyinfra("-y", *options(limit, data), inventory, f"gpufleet.deploys.{deploy}", f"report={report}")
         said = done.stdout + done.stderr
         check_read(said, inventory, "--> Connecting to hosts" in said or report.exists())
         found = kind.model_validate_json(report.read_text()) if report.exists() else kind(hosts={})
@@ -51,8 +51,9 @@ def ask(kind: type[ReportT], deploy: str, inventory: str, limit: tuple[str, ...]
     return found
 
 
-def _pyinfra(*args: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pyinfra", "-y", *args]
+def pyinfra(*args: str) -> subprocess.CompletedProcess[str]:
+    """Run it, where nobody can be asked."""
+    command = [sys.executable, "-m", "pyinfra", *args]
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
-from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Pull, Secret
+from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Pull, Secret, Settings
 from . import amd
 from .against import against
 from .build import builds, fetcher
@@ -40,21 +41,18 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
     made, have = () if below.pending else builds(wanted, placed), facts.engine.images
     client = fetcher(wanted, fetch)
     findings = _findings(wanted, facts, placed, below, (fetch, (*missing(images, have), *missing(made, have))))
-    reached, settings = urls(wanted), wanted.settings
+    reached = urls(wanted)
     services = () if below.pending else _services(wanted, facts, placed, findings, reached)
     secrets = _secrets(wanted, services, _token(wanted, fetch, facts))
     return Plan(
+        **_as_set(wanted.settings),
         host=host,
         address=address or host,
         role=wanted.role,
         stack=wanted.stack,
-        catalog=settings.catalog,
         tier=wanted.tier,
-        root=settings.data_root,
-        bind=str(settings.bind),
         provision=below,
         selinux=facts.system.selinux,
-        operators=tuple(settings.operators),
         services=services,
         externals=externals(wanted),
         ledgers=() if below.pending else placed.ledgers,
@@ -65,15 +63,25 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         fetcher=client,
         outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
         secrets=secrets,
-        given=tuple(settings.secrets),
-        hub=settings.mirrors.huggingface,
-        reserve_disk_mib=settings.reserve_disk_mib,
-        peer_port=settings.peer_port,
         health_deadline=deadline(wanted),
-        keep_releases=settings.keep_releases,
         left_out=_left_out(wanted, placed, below, services),
         findings=(*larger, *findings, *missing_nodes(services, facts), *_asked_for(wanted, secrets, facts)),
     )
+
+
+def _as_set(settings: Settings) -> dict[str, Any]:
+    """What of a plan is as its user said."""
+    return {
+        "catalog": settings.catalog,
+        "root": settings.data_root,
+        "bind": str(settings.bind),
+        "operators": tuple(settings.operators),
+        "given": tuple(settings.secrets),
+        "hub": settings.mirrors.huggingface,
+        "reserve_disk_mib": settings.reserve_disk_mib,
+        "peer_port": settings.peer_port,
+        "keep_releases": settings.keep_releases,
+    }
 
 
 def _fitted(wanted: Wanted, facts: HostFacts) -> tuple[Wanted, Placed, Provision, tuple[Finding, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from functools import cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,11 +50,17 @@ def fetcher(wanted: Wanted, downloads: Collection[Download]) -> PlannedBuild | N
     """The image of the program that fetches ``downloads``, where there are any."""
     if not downloads:
         return None
-    build, files = Build(folder="fetcher", deadline=1200), Catalog().image("fetcher")
-    found = _planned(wanted, build, files, image=_name(build, files), bytes=FETCHER_BYTES)
+    build, files, name = _fetcher()
+    found = _planned(wanted, build, files, image=name, bytes=FETCHER_BYTES)
     python = files["Dockerfile"].partition("ARG PYTHON=")[2].partition("\n")[0]
     args = {**found.args, "PYTHON": mirrored(python, wanted.settings.mirrors.registry)}
     return found.model_copy(update={"args": args, "folder": "."})
+
+
+@cache  # the same for all hosts
+def _fetcher() -> tuple[Build, dict[str, str], str]:
+    build, files = Build(folder="fetcher", deadline=1200), Catalog().image("fetcher")
+    return build, files, _name(build, files)
 
 
 def _index(pypi: str | None) -> dict[str, str]:

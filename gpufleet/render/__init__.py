@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,14 +33,18 @@ class Release:
         return hashlib.sha256(repr(self.digests).encode()).hexdigest()[:16]
 
     def archive(self) -> bytes:
-        """The release as a tar, the same bytes for the same release."""
-        out = io.BytesIO()
-        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for path, data in sorted(self.files.items()):
-                info = tarfile.TarInfo(path)
-                info.size, info.mode = len(data), MODE
-                tar.addfile(info, io.BytesIO(data))
-        return out.getvalue()
+        return archive(self.files)
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """Files by path as a tar, the same bytes for the same files."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for path, data in sorted(files.items()):
+            info = tarfile.TarInfo(path)
+            info.size, info.mode = len(data), MODE
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
 
 
 def render(plan: Plan) -> Release:

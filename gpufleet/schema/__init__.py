@@ -8,6 +8,7 @@ from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
 from .host import Container, Disk, Engine, Entry, HostFacts, HostState, KeptFile, Listener, System
 from .image import Build, Made, PlannedBuild, Pull
+from .ledger import Ledger, Line, Turns
 from .licence import Licence
 from .lock import Lock, LockedModel, LockedPull
 from .model import Architecture, Model, Piece, Shape
@@ -16,14 +17,11 @@ from .plan import (
     Directory,
     Download,
     External,
-    Ledger,
-    Line,
     Mount,
     Output,
     Plan,
     PlannedService,
     PlannedStep,
-    Turns,
 )
 from .provision import Plumbing, Provision, Source
 from .service import (

@@ -8,7 +8,8 @@ from .base import Noun
 from .finding import Finding
 from .gpu import Gpu
 from .image import Made, Pull
-from .plan import External, Ledger
+from .ledger import Ledger
+from .plan import External
 from .service import Accelerator
 
 # One for each operation of a run that changes something, in their order.

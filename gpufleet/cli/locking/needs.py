@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +13,7 @@ from ...errors import Problem, Refused
 from ...plan import Wanted, want
 from ...plan.weights import Weights
 from ...schema import Model, Service, Settings, read
-from ..ask import check_read, empty
+from ..ask import check_read, empty, options, pyinfra
 
 # How to tell the models that Ollama fetches from what other programs do.
 OLLAMA = "ollama pull"
@@ -60,14 +58,7 @@ def needs(inventory: str, data: tuple[str, ...]) -> dict[str, Needs]:
 
 def _hosts(inventory: str, data: tuple[str, ...]) -> list[dict[str, Any]]:
     """Name, groups and data of each host, as pyinfra loads them; no host is connected to."""
-    options = [word for pair in data for word in ("--data", pair)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pyinfra", "--json", *options, inventory, "debug-inventory"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = pyinfra("--json", *options((), data), inventory, "debug-inventory")
     last = (done.stdout.splitlines() or [""])[-1]  # the user's files may print before it
     check_read(done.stdout + done.stderr, inventory, loaded=done.returncode == 0 and last.startswith("["))
     hosts: list[dict[str, Any]] = json.loads(last)
