@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +21,8 @@ from tests.charts import unpacked
 from tests.fetching import FOLDER, TOKEN, Bench, content
 from tests.hub import Hub, publish, serve
 from tests.lab import Lab
+from tests.lab.shell import exclusive
+from tests.lab.trees import machine_packages
 from tests.locking import Site, served
 
 # Speed is measured in bench/, never asserted in a test. The same examples in every run: a failure can be met again.
@@ -31,6 +35,16 @@ CASES = ROOT / "tests" / "cases"
 def cases(name: str) -> dict[str, Any]:
     """A file of cases by their names."""
     return dict(yaml.safe_load((CASES / f"{name}.yaml").read_text()))
+
+
+@pytest.fixture(scope="session")
+def shells() -> None:
+    """The shells that probes have to run in are there: a machine has not all of them by itself."""
+    if os.geteuid() == 0:
+        with exclusive():
+            machine_packages()
+    elif not shutil.which("busybox"):
+        pytest.skip("busybox is not installed, and only root can")
 
 
 @pytest.fixture(scope="session")

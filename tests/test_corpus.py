@@ -32,6 +32,7 @@ def test_a_recorded_host_is_read_right(case: Path) -> None:
     assert list(corpus.differences(expected, corpus.replay(case.resolve()))) == []
 
 
+@pytest.mark.usefixtures("shells")
 @pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
 def test_every_shell_reads_the_same(shell: str) -> None:
     case = HERE / "cases/gpu/rtx4090"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -47,10 +46,9 @@ def test_section(case: dict[str, Any]) -> None:
     assert _stated(case["expect"], got) == case["expect"]
 
 
+@pytest.mark.usefixtures("shells")
 @pytest.mark.parametrize("shell", ["dash", "bash --posix", "busybox sh"])
 def test_probe_runs_in_every_shell(shell: str, tmp_path: Path) -> None:
-    if not shutil.which(shell.split()[0]):
-        pytest.skip(f"{shell} is not installed")
     (tmp_path / "model.gguf").write_bytes(b"12345")
     script = Facts().command(root=str(tmp_path / "new"), models=str(tmp_path / "model.gguf"))
     run = subprocess.run([*shell.split(), "-c", script], capture_output=True, text=True, check=True, timeout=60)

@@ -25,6 +25,7 @@ IN_THE_LAB = {
 PLAIN = ("awk", "cat", "df", "grep", "head", "ls", "od", "sed", "sort", "tail", "timeout", "tr", "uniq")
 
 
+@pytest.mark.usefixtures("shells")
 @pytest.mark.parametrize("shell", ["sh", "bash", "busybox sh"])
 @pytest.mark.parametrize(("id_", "case"), CASES)
 def test_a_sign_says_what_it_sees(id_: str, case: dict[str, Any], shell: str, tmp_path: Path) -> None:
