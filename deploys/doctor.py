@@ -17,16 +17,16 @@ from pyinfra.context import host
 from ..errors import Refused
 from ..facts.health import Checkup
 from ..facts.state import State
-from ..plan import Wanted, plan, want
+from ..plan import Wanted, plan
 from ..plan.checkup import checkup
 from ..plan.fetch import downloads
 from ..plan.report import Checked, data, text
 from ..render import render
 from ..schema import HostFacts, Plan, Service
+from . import fleet
 from .changes import changes
 from .gather import gathered, write
 from .observe import Target, arguments, hurry
-from .site import own_data, questions
 
 _CHECKED: dict[str, Checked] = {}
 AWAY = Checked("?", None, problem="host: cannot be reached over SSH; look at the line about it above")
@@ -45,7 +45,7 @@ def doctor(report: str | None = None) -> None:
 
 def _check(host: Host) -> Checked:
     try:
-        wanted = want(list(host.groups), own_data(host.data.dict()))
+        wanted = fleet.wanted(host)
     except Refused as refused:
         return Checked("?", None, problem="; ".join(map(str, refused.problems)))
     seen = host.get_fact(Checkup, **_asked(wanted))
@@ -53,7 +53,7 @@ def _check(host: Host) -> Checked:
         return Checked(wanted.role, None, problem="host: did not answer; look at the lines above")
     facts, health = seen
     try:
-        planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
+        planned = plan(host.name, wanted, facts, fleet.address(host), fleet.others(host))
         return Checked(wanted.role, facts, checkup(planned, facts, health, _drift(host, planned, facts)))
     except Refused as refused:
         return Checked(wanted.role, facts, problem="; ".join(map(str, refused.problems)))
@@ -62,7 +62,7 @@ def _check(host: Host) -> Checked:
 def _asked(wanted: Wanted) -> dict[str, str]:
     programs = [_program(wanted.stack, s.name, s.service) for s in wanted.services if s.service.on_cpu]
     return {
-        **questions(wanted),
+        **fleet.questions(wanted),
         "names": "\n".join(_names(wanted)),
         "programs": "\n".join(programs if wanted.role != "cpu" else []),
     }

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Generator, Iterable, Mapping
-from typing import Any
+from collections.abc import Generator, Iterable
 
 from pyinfra import logger
-from pyinfra.api.arguments import AllArguments
-from pyinfra.api.connectors import get_all_connectors
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
@@ -18,16 +15,14 @@ from pyinfra.api.state import StateStage
 from pyinfra.context import host
 
 from ..errors import Refused
-from ..facts.host import Facts
-from ..plan import Wanted, asked, explain, kept, plan, want
-from ..plan.fetch import asked as files
+from ..plan import explain, plan
 from ..plan.kept import pending
-from ..plan.wanted import TOKEN
 from ..render import render
 from ..schema import HostFacts
-from . import accounts, boot, engine, layout, models, packages, reboot, release, spread, steps, up
+from . import accounts, boot, engine, fleet, layout, models, packages, reboot, release, spread, steps, up
 from .given import given, stdin
 from .observe import Target, hurry
+from .passed import passed
 
 
 @deploy("gpufleet")
@@ -67,30 +62,15 @@ def target_of(host: Host) -> Target | None:
 
 def aim(host: Host) -> tuple[Target, HostFacts] | None:
     """What the host is to be brought to, and the facts that say so; None: it did not answer. Raises Refused."""
-    wanted = want(list(host.groups), own_data(host.data.dict()))
-    facts = host.get_fact(Facts, **questions(wanted))
+    wanted, facts = fleet.wanted(host), fleet.facts(host)
     if facts is None:
         return None
-    planned = plan(host.name, wanted, facts, host.data.get("ssh_hostname") or "")
-    brought = given(wanted.settings.secrets, planned.secrets, facts.env_keys)
+    planned = plan(host.name, wanted, facts, fleet.address(host), fleet.others(host))
+    brought = {**passed(host, planned), **given(wanted.settings.secrets, planned.secrets, facts.env_keys)}
     target = Target(planned, render(planned), given=brought)
     if not planned.blocked:
         pending(planned, target.release, facts.kept)  # raises for what cannot be merged, before anything is touched
     return target, facts
-
-
-def questions(wanted: Wanted) -> dict[str, str]:
-    """What the facts are asked with."""
-    settings = wanted.settings
-    lists = {
-        "models": files(wanted),
-        "operators": settings.operators,
-        "urls": asked(wanted),
-        "kept": kept(wanted),
-        "secrets": sorted({TOKEN, *(s.name for w in wanted.services for s in w.service.secrets)}),
-    }
-    told = {name: "\n".join(lines) for name, lines in lists.items()}
-    return {"engine": settings.engine, "root": settings.data_root, **told}
 
 
 def unexpected(error: Exception) -> str:
@@ -127,6 +107,7 @@ def _converge(target: Target) -> None:
 def _renew(host: Host, target: Target) -> bool:
     """Give ``target`` the plan of the host as it is after its reboot. False: it was said why there is none."""
     hurry(host)
+    fleet.forget(host)
     new = target_of(host)
     if new is None or new.plan.blocked:
         _say(new.plan.blocked if new else ())
@@ -145,13 +126,6 @@ def summary(target: Target) -> Generator[str, None, None]:
         for name, url in target.plan.urls:
             logger.info("%s%s: %s", host.print_prefix, name, url)
     yield from ()
-
-
-def own_data(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The host's data without what is pyinfra's (connector settings, ``_arguments``) and the user's own (``x_...``)."""
-    connectors = {key for c in get_all_connectors().values() for key in getattr(c, "data_cls", dict).__annotations__}
-    theirs = connectors | AllArguments.__annotations__.keys()
-    return {k: v for k, v in data.items() if k not in theirs and not k.startswith("x_")}
 
 
 def _say(problems: Iterable[object]) -> None:

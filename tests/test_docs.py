@@ -14,7 +14,7 @@ import yaml
 
 from gpufleet import cli
 from gpufleet.catalog import OURS, Catalog, findings
-from gpufleet.deploys.site import own_data
+from gpufleet.deploys.fleet import own_data
 from gpufleet.plan import ROLES, want
 from gpufleet.plan.knobs import Memory
 from gpufleet.render import render

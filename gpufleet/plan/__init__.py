@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..schema import Download, Finding, HostFacts, Plan, PlannedService, Provision, Pull, Secret, Settings
+from ..schema import Download, Finding, HostFacts, Member, Plan, PlannedService, Provision, Pull, Secret, Settings
 from . import amd
 from .against import against
 from .build import builds, fetcher
@@ -16,13 +16,15 @@ from .explain import explain
 from .external import asked, externals, urls
 from .fetch import downloads, left, missing, of_model, pulls
 from .finding import block
-from .known import ROLES
+from .fleet import against as alone
+from .fleet import joined, member
 from .licence import unaccepted
 from .place import Placed
 from .preflight import preflight
 from .preflight_engine import missing_nodes
 from .provision import provision
 from .resolve import deadline, directories, kept, outputs, resolve
+from .roles import ROLES
 from .tiers import LATER, fitting, unknown
 from .wanted import TOKEN, Wanted, WantedService, want
 
@@ -31,23 +33,25 @@ __all__ = ["ROLES", "Wanted", "WantedService", "asked", "explain", "kept", "plan
 LLAMA_SLOTS = 256  # LLAMA_MAX_SEQ of its source
 
 
-def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan:
+def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "", others: Sequence[Member] = ()) -> Plan:
     """What ``host`` will run, where, and why; ``findings`` say what speaks against it.
 
-    ``address`` is where others reach it, its name if empty.
+    ``address`` is where others reach it, its name if empty; ``others``: the hosts of its inventory.
     """
     wanted, placed, below, larger = _fitted(wanted, facts)
+    me = member(host, wanted, address)
+    fleet = joined(wanted, me, others)
     fetch, images = downloads(wanted), () if below.pending else pulls(wanted, placed)
     made, have = () if below.pending else builds(wanted, placed), facts.engine.images
     client = fetcher(wanted, fetch)
     findings = _findings(wanted, facts, placed, below, (fetch, (*missing(images, have), *missing(made, have))))
-    reached = urls(wanted)
+    reached = urls(wanted, fleet.remotes)
     services = () if below.pending else _services(wanted, facts, placed, findings, reached)
     secrets = _secrets(wanted, services, _token(wanted, fetch, facts))
     return Plan(
         **_as_set(wanted.settings),
         host=host,
-        address=address or host,
+        address=me.address,
         role=wanted.role,
         stack=wanted.stack,
         tier=wanted.tier,
@@ -55,6 +59,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         selinux=facts.system.selinux,
         services=services,
         externals=externals(wanted),
+        fleet=fleet,
         ledgers=() if below.pending else placed.ledgers,
         directories=directories(wanted),
         downloads=fetch,
@@ -63,9 +68,16 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "") -> Plan
         fetcher=client,
         outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
         secrets=secrets,
+        given=(*wanted.settings.secrets, *fleet.taken),
         health_deadline=deadline(wanted),
         left_out=_left_out(wanted, placed, below, services),
-        findings=(*larger, *findings, *missing_nodes(services, facts), *_asked_for(wanted, secrets, facts)),
+        findings=(
+            *larger,
+            *findings,
+            *alone(wanted, facts, me, fleet, others),
+            *missing_nodes(services, facts),
+            *_asked_for(wanted, secrets, facts),
+        ),
     )
 
 
@@ -76,7 +88,6 @@ def _as_set(settings: Settings) -> dict[str, Any]:
         "root": settings.data_root,
         "bind": str(settings.bind),
         "operators": tuple(settings.operators),
-        "given": tuple(settings.secrets),
         "hub": settings.mirrors.huggingface,
         "reserve_disk_mib": settings.reserve_disk_mib,
         "peer_port": settings.peer_port,

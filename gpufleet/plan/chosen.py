@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..schema import Settings, Stack, StackService
+from .roles import OF_A_STACK, PARTS, ROLES, Duty
 
 
 def unwanted(stack: Stack, tier: str | None, settings: Settings) -> dict[str, str]:
@@ -18,6 +21,21 @@ def elsewhere(stack: Stack, role: str, mode: str | None) -> dict[str, str]:
     """Why not, by service: those of other roles and modes."""
     found = {key: _elsewhere(entry, role, mode) for key, entry in stack.services.items()}
     return {key: why for key, why in found.items() if why}
+
+
+def on_others(stack: Stack, doing: Duty, origins: Mapping[str, str]) -> dict[str, str]:
+    """Why not, by service: those that hosts of other groups run; ``origins``: of those of other stacks which one."""
+    found = {key: _on_others(entry, doing, key in origins) for key, entry in stack.services.items()}
+    return {key: why for key, why in found.items() if why}
+
+
+def _on_others(entry: StackService, doing: Duty, of_another: bool) -> str:
+    parts = [name for name in entry.roles if name in PARTS]
+    if parts and (of_another or not doing.whole) and not {*parts} & {*doing.parts}:
+        return f"it runs in the group {' and '.join(parts)}"
+    if not parts and not of_another and not doing.whole and not {*OF_A_STACK} & {*doing.parts}:
+        return f"the host is in the group {' and '.join(doing.parts)} alone"
+    return ""
 
 
 def _asked(stack: Stack, settings: Settings) -> set[str]:
@@ -40,8 +58,9 @@ def _unwanted(key: str, stack: Stack, tier: str | None) -> str:
 
 
 def _elsewhere(entry: StackService, role: str, mode: str | None) -> str:
-    if entry.roles and role not in entry.roles:
-        return f"the role {role} leaves it out, unlike {' and '.join(entry.roles)}"
+    roles = [name for name in entry.roles if name in ROLES]
+    if roles and role not in roles:
+        return f"the role {role} leaves it out, unlike {' and '.join(roles)}"
     if role == "dual_gpu" and entry.modes and mode not in entry.modes:
         return f"the mode {mode} leaves it out, unlike {' and '.join(entry.modes)}"
     return ""

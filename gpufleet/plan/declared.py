@@ -19,6 +19,20 @@ def check_ports(where: str, entry: StackService, service: Service, publish: int 
         raise Refused(Problem(where, what, f"say at which port: `publish: {service.port}`"))
 
 
+def shared_port(
+    where: str, key: str, entry: StackService, service: Service, settings: Settings
+) -> tuple[int, int] | None:
+    """The port at which other hosts may reach it, and the container's; raises Refused."""
+    if entry.share is None:
+        return None
+    told = entry.share if isinstance(entry.share, dict) else {"": entry.share}
+    name, number = next(iter(told.items()))
+    if name and name not in service.ports:
+        what = f"{entry.service} has no port '{name}'"
+        raise Refused(Problem(f"{where}/share", what, choose(name, service.ports)))
+    return settings.ports.get(f"{key}/share", number), service.ports[name] if name else service.port
+
+
 def check_card(where: str, key: str, entry: StackService, service: Service, settings: Settings) -> None:
     """Refuse the card of a program that uses none."""
     for said, by in ((key in settings.cards, f"group_data/cards/{key}"), (entry.card is not None, f"{where}/card")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from ..schema import External, Finding, Gate, HostFacts
+from ..schema import External, Finding, Gate, HostFacts, Shared
 from .finding import block
 from .wanted import Wanted, WantedService
 
@@ -59,9 +59,10 @@ def asked(wanted: Wanted) -> tuple[str, ...]:
     return tuple(e.asks for e in externals(wanted))
 
 
-def urls(wanted: Wanted) -> dict[str, str]:
-    """By service of the stack the URL at which its containers reach it."""
-    return {s.name: _url(s) for s in wanted.services} | {e.name: e.url for e in externals(wanted)}
+def urls(wanted: Wanted, remotes: Iterable[Shared] = ()) -> dict[str, str]:
+    """By service of the stack the URL at which its containers reach it: of several hosts that have one, the first."""
+    there = {s.name: s.url for s in reversed([*remotes])}
+    return there | {s.name: _url(s) for s in wanted.services} | {e.name: e.url for e in externals(wanted)}
 
 
 def _url(service: WantedService) -> str:

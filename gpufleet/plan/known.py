@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterator
 from ..catalog import Catalog
 from ..errors import Problem, Refused, choose
 from ..schema import Licence, Model, Settings, Stack
+from .roles import PARTS, ROLES, Duty
 
-ROLES = ("cpu", "single_gpu", "dual_gpu")
 AUTO = "auto"  # of tiers: the largest that fits
 Named = tuple[str, str, Collection[str]]
 
 
-def check(name: str, stack: Stack, settings: Settings, role: str, secrets: Collection[str]) -> None:
+def check(name: str, stack: Stack, settings: Settings, doing: Duty, secrets: Collection[str]) -> None:
     """Raises Refused with every name that is not known."""
     named = (
         *_in_settings(stack, settings, secrets),
@@ -25,12 +25,18 @@ def check(name: str, stack: Stack, settings: Settings, role: str, secrets: Colle
         for where, word, known in named
         if word not in known
     ]
-    problems += [*_roles(f"stacks/{name}", stack), *_choices(stack, settings, role)]
-    if not problems and not any(not e.roles or role in e.roles for e in stack.services.values()):
-        fix = "add the role to one, or choose another"
-        problems = [Problem(f"stacks/{name}", f"no service of it runs as {role}", fix)]
+    problems += [*_roles(f"stacks/{name}", stack), *_choices(stack, settings, doing.role)]
+    if not problems and not any(_runs(entry.roles, doing) for entry in stack.services.values()):
+        fix, where = "add the role to one, or choose another", [doing.role, *doing.parts]
+        problems = [Problem(f"stacks/{name}", f"no service of it runs as {' and '.join(where)}", fix)]
     if problems:
         raise Refused(*problems)
+
+
+def _runs(names: Collection[str], doing: Duty) -> bool:
+    """Whether a host with these duties may run a service that has these ``names`` as its roles."""
+    roles, parts = {*names} & {*ROLES}, {*names} & {*PARTS}
+    return (not roles or doing.role in roles) and (not parts or doing.whole or bool(parts & {*doing.parts}))
 
 
 def check_accept(settings: Settings, catalog: Catalog) -> None:
@@ -52,7 +58,8 @@ def _in_settings(stack: Stack, settings: Settings, secrets: Collection[str]) -> 
     for setting in ("services", "options", "cards", "external"):
         yield from ((f"group_data/{setting}", key, stack.services) for key in getattr(settings, setting))
     further = (f"{key}/{port}" for key, entry in stack.services.items() for port in entry.publish_more)
-    ports = (*stack.services, *further)
+    shares = (f"{key}/share" for key, entry in stack.services.items() if entry.share)
+    ports = (*stack.services, *further, *shares)
     yield from (("group_data/ports", key, ports) for key in settings.ports)
     yield from (("group_data/models", key, stack.models) for key in settings.models)
     yield from (("group_data/secrets", key, secrets) for key in settings.secrets)
@@ -74,8 +81,9 @@ def _in_services(where: str, stack: Stack) -> Iterator[Named]:
 def _roles(where: str, stack: Stack) -> Iterator[Problem]:
     for key, entry in stack.services.items():
         for role in entry.roles:
-            if role not in ROLES:
-                yield Problem(f"{where}/services/{key}/roles", f"there is no role '{role}'", choose(role, ROLES))
+            if role not in (*ROLES, *PARTS):
+                fix = choose(role, (*ROLES, *PARTS))
+                yield Problem(f"{where}/services/{key}/roles", f"there is no role '{role}'", fix)
 
 
 def _choices(stack: Stack, settings: Settings, role: str) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..schema import Accelerator, Engine, Gpu, Gpus, HostFacts, System
 from .access import ACCELERATORS
-from .known import ROLES
+from .roles import ROLES
 
 
 def described(accelerator: Accelerator, cards: int, vram_mib: int, ram_mib: int, gfx: str) -> tuple[str, HostFacts]:

@@ -62,7 +62,7 @@ def resolve(
         url=urls[service.name],
         publish=service.publish,
         publish_more={number: entry.ports[name] for name, number in service.publish_more.items()},
-        depends_on=tuple(n for n in service.entry.depends_on if n not in wanted.settings.external),
+        depends_on=tuple(n for n in service.entry.depends_on if n in {s.name for s in wanted.services}),
         memory_mib=_memory_mib(service, at),
         **{key: getattr(entry, key) for key in AS_DECLARED},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,12 @@ from ..catalog import Catalog
 from ..catalog.lockfile import lock
 from ..errors import Problem, Refused, choose
 from ..schema import Model, Service, Settings, Stack, StackService, read
-from .chosen import elsewhere, unwanted
-from .declared import check_card, check_models, check_order, check_ports, check_source
-from .known import AUTO, ROLES, check, check_accept
+from .chosen import elsewhere, on_others, unwanted
+from .declared import check_card, check_models, check_order, check_ports, check_source, shared_port
+from .known import check, check_accept
 from .options import options
+from .roles import Duty, duty
+from .stacks import at_tier, beside, tiers
 from .weights import Weights, locked, together, unlocked
 
 TOKEN = "HF_TOKEN"
@@ -22,16 +24,18 @@ TOKEN = "HF_TOKEN"
 
 @dataclass(frozen=True, eq=False)
 class WantedService:
-    """A service of the stack with its catalog entry, its options and its models; equal to itself alone."""
+    """A service of the ``stack`` with its catalog entry, its options and its models; equal to itself alone."""
 
     name: str
     entry: StackService
     service: Service
+    stack: str
     options: Mapping[str, Any]
     residents: tuple[Weights, ...]
     on_demand: tuple[Weights, ...]
     publish: int | None
     publish_more: Mapping[str, int]
+    share: tuple[int, int] | None = None  # port for other hosts, and the container's
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by folder what images are built of
 
     @property
@@ -64,6 +68,8 @@ class WantedService:
 class Wanted:
     """All a plan needs beside the facts. ``smaller``: what to run instead where this does not fit, the next first.
 
+    ``whole``: it runs all of its stack, not a part of a fleet's.
+
     ``externals``: services of the stack that run already, as the setting ``external`` says.
     ``below``: the next smaller tier. ``left_out``: by service of the stack that does not run here why not.
     ``free_mib``: by number of a card what its mode should find free; ``roles``: those that some services are only for;
@@ -71,6 +77,7 @@ class Wanted:
     """
 
     role: str
+    whole: bool
     stack: str
     settings: Settings
     services: tuple[WantedService, ...]
@@ -94,13 +101,16 @@ class Wanted:
         return tuple(w for s in self.services for w in s.weights)
 
 
-def want(groups: list[str], data: Mapping[str, Any], locking: bool = False) -> Wanted:
+def want(
+    groups: Collection[str], data: Mapping[str, Any], fleet: Collection[str] = (), locking: bool = False
+) -> Wanted:
     """Settings ``data`` of a host in inventory ``groups``; raises Refused with all that is wrong.
 
-    ``locking``: models that the lock does not have stay as they are declared.
+    ``fleet``: the groups that any host of the inventory is in; ``locking``: models that the lock does not have stay as
+    they are declared.
     """
     settings = read(Settings, data, "group_data")
-    role = _role(groups)
+    doing = duty(groups)
     if settings.catalog and not Path(settings.catalog).is_dir():
         raise Refused(Problem("group_data/catalog", f"'{settings.catalog}' is no folder", "check the path"))
     catalog = Catalog(*([Path(settings.catalog)] if settings.catalog else []))
@@ -109,9 +119,10 @@ def want(groups: list[str], data: Mapping[str, Any], locking: bool = False) -> W
     except Refused as refused:
         raise _seen_from("group_data/stack", refused) from None
     name = Path(settings.stack).stem
-    check(name, stack, settings, role, _secrets(stack, catalog) if settings.secrets else ())
+    stack, origins = beside(name, stack, {*fleet, *groups}, catalog)
+    check(name, stack, settings, doing, _secrets(stack, catalog) if settings.secrets else ())
     check_accept(settings, catalog)
-    first, *rest = (_wanted(name, stack, tier, role, settings, catalog) for tier in _tiers(stack, settings))
+    first, *rest = (_wanted(name, stack, tier, doing, settings, catalog, origins) for tier in tiers(stack, settings))
     weights = [w for wanted in (first, *rest) for w in wanted.own_weights]
     if against := [*([] if locking else unlocked(weights, settings.lock)), *together(weights)]:
         raise Refused(*against)
@@ -124,23 +135,30 @@ def _secrets(stack: Stack, catalog: Catalog) -> set[str]:
     return {*found, TOKEN}
 
 
-def _tiers(stack: Stack, settings: Settings) -> list[str | None]:
-    """The tiers to try, the largest first."""
-    return [settings.tier] if settings.tier != AUTO else [*reversed(stack.tiers)] or [None]
-
-
-def _wanted(name: str, stack: Stack, tier: str | None, role: str, settings: Settings, catalog: Catalog) -> Wanted:
+def _wanted(
+    name: str,
+    stack: Stack,
+    tier: str | None,
+    doing: Duty,
+    settings: Settings,
+    catalog: Catalog,
+    origins: Mapping[str, str],
+) -> Wanted:
     below = dict(zip([*stack.tiers][1:], stack.tiers, strict=False)).get(tier or "")
-    stack = _at(stack, tier)
-    mode = (settings.dual_gpu_mode or next(iter(stack.modes), None)) if role == "dual_gpu" else None
-    off = unwanted(stack, tier, settings)
-    away = {**elsewhere(stack, role, mode), **off}
-    services = tuple(_service(name, key, stack, settings, catalog) for key in stack.services if key not in away)
-    needs = {s.name: set(s.entry.depends_on) if s.name not in settings.external else set[str]() for s in services}
+    stack = at_tier(stack, tier)
+    mode = (settings.dual_gpu_mode or next(iter(stack.modes), None)) if doing.role == "dual_gpu" else None
+    off, there = unwanted(stack, tier, settings), on_others(stack, doing, origins)
+    away = {**elsewhere(stack, doing.role, mode), **there, **off}
+    services = tuple(
+        _service(origins.get(key, name), key, stack, settings, catalog) for key in stack.services if key not in away
+    )
+    theirs = there.keys() - off.keys()
+    needs = {s.name: {*s.entry.depends_on} - theirs if s.name not in settings.external else set() for s in services}
     check_order(name, needs, away, settings)
     ours, externals = _apart(services, settings)
     return Wanted(
-        role=role,
+        role=doing.role,
+        whole=doing.whole,
         stack=name,
         settings=settings,
         services=ours,
@@ -171,26 +189,6 @@ def _apart(
     return tuple(s for s in services if s not in there), there
 
 
-def _at(stack: Stack, tier: str | None) -> Stack:
-    """The stack with a tier's models and options."""
-    if tier is None:
-        return stack
-    told = stack.tiers[tier]
-    services = {
-        key: entry.model_copy(update={"options": {**entry.options, **told.options.get(key, {})}})
-        for key, entry in stack.services.items()
-    }
-    return stack.model_copy(update={"services": services, "models": {**stack.models, **told.models}})
-
-
-def _role(groups: list[str]) -> str:
-    roles = sorted({g for g in groups if g in ROLES})  # a connector lists its groups twice
-    if len(roles) == 1:
-        return roles[0]
-    found = f"is in the groups {' and '.join(roles)}" if roles else "is in no role group"
-    raise Refused(Problem("inventory", f"the host {found}", f"put it in exactly one of: {', '.join(ROLES)}"))
-
-
 def _seen_from(where: str, refused: Refused) -> Refused:
     return Refused(*(Problem(f"{where} -> {p.where}", p.what, p.fix) for p in refused.problems))
 
@@ -216,7 +214,8 @@ def _service(stack_name: str, key: str, stack: Stack, settings: Settings, catalo
     given = options(where, key, entry, service, settings)
     more = {name: settings.ports.get(f"{key}/{name}", number) for name, number in entry.publish_more.items()}
     sources = _sources(entry, service, catalog)
-    return WantedService(key, entry, service, given, residents, on_demand, publish, more, sources)
+    share = shared_port(where, key, entry, service, settings)
+    return WantedService(key, entry, service, stack_name, given, residents, on_demand, publish, more, share, sources)
 
 
 def _sources(entry: StackService, service: Service, catalog: Catalog) -> dict[str, dict[str, str]]:

@@ -44,7 +44,7 @@ def _service(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str
         "environment": {**s.environment, **s.access.environment},
         "volumes": [_volume(plan, m) for m in s.mounts],
         "extra_hosts": _extra_hosts(plan, s, files),
-        "ports": [] if s.host_network else [f"{plan.bind}:{at}:{port}" for at, port in published(s).items()],
+        "ports": [] if s.host_network else _ports(plan, s),
         "healthcheck": _healthcheck(plan, s),
         "mem_limit": f"{s.memory_mib}m",
         "shm_size": f"{s.shm_mib}m" if s.shm_mib else None,
@@ -69,6 +69,14 @@ def _condition(plan: Plan, name: str) -> str:
 def published(s: PlannedService) -> dict[int, int]:
     """Ports of the container by host port."""
     return {**({s.publish: s.port} if s.publish else {}), **s.publish_more}
+
+
+def _ports(plan: Plan, s: PlannedService) -> list[str]:
+    """Those that are published, and those for other hosts, where they are not the same."""
+    own = {at: f"{plan.bind}:{at}:{port}" for at, port in published(s).items()}
+    shares = [share for share in plan.fleet.shares if share.service == s.name]
+    covered = own if plan.bind in ("0.0.0.0", plan.address) else {}
+    return [*own.values(), *(f"{plan.address}:{x.port}:{x.inside}" for x in shares if x.port not in covered)]
 
 
 def _extra_hosts(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> list[str]:

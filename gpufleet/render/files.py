@@ -22,8 +22,11 @@ def _environment(catalog: str | None) -> Environment:
 
 def generated(plan: Plan) -> dict[str, bytes]:
     """{path below the release: content}."""
-    all_: tuple[PlannedService | External, ...] = (*plan.services, *plan.externals)
-    names = {"plan": plan, "engines": [s for s in all_ if s.model or s.pulled], "peers": {s.kind: s for s in all_}}
+    own: tuple[PlannedService | External, ...] = (*plan.services, *plan.externals)
+    there = plan.fleet.remotes
+    peers: dict[str, object] = {s.kind: s for s in reversed(there)}  # of others only what this host has not itself
+    peers |= {s.kind: s for s in own}
+    names = {"plan": plan, "engines": [s for s in (*own, *there) if s.model or s.pulled], "peers": peers}
     options = {s.name: s.options for s in plan.services}
     return {
         o.path: _render(

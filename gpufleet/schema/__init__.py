@@ -3,6 +3,7 @@
 from .base import Noun, read
 from .distro import Distro, DriverFamily, Repository
 from .finding import Finding, FindingKind
+from .fleet import Fleet, Member, Share, Shared
 from .forecast import Change, ContainerChange, Fetch, Forecast, HostForecast, PlacedService
 from .gpu import Gpu, GpuProblem, Gpus, Link, MigDevice
 from .health import Health
@@ -62,6 +63,7 @@ __all__ = [
     "File",
     "Finding",
     "FindingKind",
+    "Fleet",
     "Forecast",
     "Gate",
     "Gpu",
@@ -85,6 +87,7 @@ __all__ = [
     "LockedModel",
     "LockedPull",
     "Made",
+    "Member",
     "MigDevice",
     "Mirrors",
     "Mode",
@@ -107,6 +110,8 @@ __all__ = [
     "Service",
     "Settings",
     "Shape",
+    "Share",
+    "Shared",
     "Source",
     "Stack",
     "StackService",

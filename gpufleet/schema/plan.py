@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from .base import Noun
 from .finding import Finding
+from .fleet import Fleet
 from .image import PlannedBuild, Pull
 from .ledger import Ledger
 from .provision import Provision
@@ -184,6 +185,7 @@ class Plan(Noun):
     provision: Provision = Provision()
     services: tuple[PlannedService, ...] = ()
     externals: tuple[External, ...] = ()
+    fleet: Fleet = Fleet()
     ledgers: tuple[Ledger, ...] = ()
     directories: tuple[Directory, ...] = ()
     downloads: tuple[Download, ...] = ()

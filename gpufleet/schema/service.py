@@ -212,8 +212,16 @@ class StackService(Noun):
     )
     publish: Port | None = Field(None, description="host port; none: only the stack's own network reaches it")
     publish_more: dict[Name, Port] = Field({}, description="host ports of its further ports, by their names")
+    share: Port | dict[Name, Port] | None = Field(
+        None,
+        description="host port at which those other hosts of a fleet reach it that run what depends on it, or watches "
+        "it; of one of its further ports `{NAME: PORT}`",
+    )
     depends_on: list[Name] = []
-    roles: list[Name] = Field([], description="roles that run it; none: all")
+    watches: list[Name] = Field(
+        [], description="kinds of services that it is told of wherever they run: files in `services/`"
+    )
+    roles: list[Name] = Field([], description="roles that run it, and parts of a fleet; none: all")
     modes: list[Name] = Field([], description="modes in which the role dual_gpu runs it; none: all")
     optional: bool = Field(False, description="runs only where the setting `services` says so")
     labels: dict[str, str] = Field({}, description="beside those of its catalog entry, or in their place")

@@ -96,6 +96,10 @@ class Settings(Noun):
         "/srv/gpufleet", description="everything gpufleet keeps on a host is below this directory"
     )
     bind: IPv4Address = Field(IPv4Address("127.0.0.1"), description="address on which published ports listen")
+    address: IPv4Address | None = Field(
+        None,
+        description="where the other hosts of a fleet reach this one, best a private address; none: that of its SSH",
+    )
     operators: list[Name] = Field(
         [], description="accounts of the host that may use the engine without sudo; nobody is taken out"
     )

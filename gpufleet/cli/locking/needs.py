@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...deploys.site import own_data
+from ...deploys.fleet import own_data
 from ...errors import Problem, Refused
 from ...plan import Wanted, want
 from ...plan.weights import Weights
@@ -42,9 +42,11 @@ def needs(inventory: str, data: tuple[str, ...]) -> dict[str, Needs]:
     """By the path of a lock what its hosts need; raises Unasked, and Refused with all that is wrong with hosts."""
     found: dict[str, Needs] = {}
     problems: list[Problem] = []
-    for host in sorted(_hosts(inventory, data), key=lambda host: str(host["name"])):
+    hosts = _hosts(inventory, data)
+    fleet = {group for host in hosts for group in host["groups"]}
+    for host in sorted(hosts, key=lambda host: str(host["name"])):
         try:
-            settings, wanted = _wanted(host)
+            settings, wanted = _wanted(host, fleet)
         except Refused as refused:
             problems += [Problem(f"{host['name']}: {p.where}", p.what, p.fix) for p in refused.problems]
             continue
@@ -67,10 +69,10 @@ def _hosts(inventory: str, data: tuple[str, ...]) -> list[dict[str, Any]]:
     return hosts
 
 
-def _wanted(host: Mapping[str, Any]) -> tuple[Settings, Wanted]:
+def _wanted(host: Mapping[str, Any], fleet: Collection[str]) -> tuple[Settings, Wanted]:
     """The settings of a host, and what it wants as if nothing were locked yet."""
     data = own_data(host["data"])
-    return read(Settings, data, "group_data"), want(host["groups"], {**data, "lock": ""}, locking=True)
+    return read(Settings, data, "group_data"), want(host["groups"], {**data, "lock": ""}, fleet, locking=True)
 
 
 def _needs(wanted: Wanted) -> Iterator[Need]:

@@ -1,0 +1,127 @@
+"""The hosts of a run, as each other's plans need them: what each of them wants, and its facts, read once a run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from gevent.lock import RLock
+from pyinfra.api.arguments import AllArguments
+from pyinfra.api.connectors import get_all_connectors
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+from pyinfra.context import ctx_host
+
+from ..errors import Refused
+from ..facts.host import Facts
+from ..plan import Wanted, asked, kept, want
+from ..plan.fetch import asked as files
+from ..plan.fleet import member
+from ..plan.tiers import fitting
+from ..plan.wanted import TOKEN
+from ..schema import HostFacts, Member
+
+
+@dataclass
+class Hosts:
+    """By name what each wants, or why nothing, its facts, and what it is to others; its secrets that others need."""
+
+    groups: frozenset[str]
+    wanted: dict[str, Wanted | Refused] = field(default_factory=dict)
+    facts: dict[str, HostFacts | None] = field(default_factory=dict)
+    members: dict[str, Member | None] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], str] = field(default_factory=dict)
+    busy: dict[str, RLock] = field(default_factory=lambda: defaultdict(RLock))
+
+
+_RUNS: WeakKeyDictionary[State, Hosts] = WeakKeyDictionary()
+
+
+def of(state: State) -> Hosts:
+    if state not in _RUNS:
+        _RUNS[state] = Hosts(frozenset(group for host in state.inventory for group in host.groups))
+    return _RUNS[state]
+
+
+def wanted(host: Host) -> Wanted:
+    """What a host shall run. Raises Refused."""
+    known = of(host.state)
+    if host.name not in known.wanted:
+        try:
+            known.wanted[host.name] = want(host.groups, own_data(host.data.dict()), known.groups)
+        except Refused as refused:
+            known.wanted[host.name] = refused
+    found = known.wanted[host.name]
+    if isinstance(found, Refused):
+        raise found
+    return found
+
+
+def facts(host: Host) -> HostFacts | None:
+    """What a host is; None: it did not answer."""
+    known = of(host.state)
+    with known.busy[host.name], ctx_host.use(host):  # whoever asks first, asks for all
+        if host.name not in known.facts:
+            known.facts[host.name] = host.get_fact(Facts, **questions(wanted(host)))
+    return known.facts[host.name]
+
+
+def forget(host: Host) -> None:
+    """It was rebooted: it is another host now."""
+    of(host.state).facts.pop(host.name, None)
+
+
+def others(host: Host) -> list[Member]:
+    """The other hosts of the inventory; what they have for this one is as they will run it."""
+    me = _member(host)
+    seen = ((other, _member(other)) for other in host.state.inventory if other.name != host.name)
+    return [_fitted(other, m) if me and any(map(me.needs, m.shares)) else m for other, m in seen if m]
+
+
+def _member(host: Host) -> Member | None:
+    """A host as it is declared; None: what it shall run cannot be known."""
+    known = of(host.state)
+    if host.name not in known.members:
+        known.members[host.name] = None
+        with suppress(Refused):
+            known.members[host.name] = member(host.name, wanted(host), address(host), host in host.state.active_hosts)
+    return known.members[host.name]
+
+
+def _fitted(host: Host, declared: Member) -> Member:
+    """The same with the tier that fits it, where it answers."""
+    with suppress(Refused, PyinfraError):
+        if declared.present and (seen := facts(host)):
+            return member(host.name, fitting(wanted(host), seen)[0], address(host), present=True)
+    return declared
+
+
+def address(host: Host) -> str:
+    """Where it is reached by SSH, unless that is its name."""
+    return host.data.get("ssh_hostname") or ""
+
+
+def questions(wanted: Wanted) -> dict[str, str]:
+    """What the facts are asked with."""
+    settings = wanted.settings
+    lists = {
+        "models": files(wanted),
+        "operators": settings.operators,
+        "urls": asked(wanted),
+        "kept": kept(wanted),
+        "secrets": sorted({TOKEN, *(s.name for w in wanted.services for s in w.service.secrets)}),
+    }
+    told = {name: "\n".join(lines) for name, lines in lists.items()}
+    return {"engine": settings.engine, "root": settings.data_root, **told}
+
+
+def own_data(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The host's data without what is pyinfra's (connector settings, ``_arguments``) and the user's own (``x_...``)."""
+    connectors = {key for c in get_all_connectors().values() for key in getattr(c, "data_cls", dict).__annotations__}
+    theirs = connectors | AllArguments.__annotations__.keys()
+    return {k: v for k, v in data.items() if k not in theirs and not k.startswith("x_")}
