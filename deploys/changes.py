@@ -10,7 +10,7 @@ from ..plan.drift import differences
 from ..plan.provision import UNITS, coming, loaded, right
 from ..schema import Change, HostState, Provision
 from ..schema.forecast import Kind
-from . import amd, boot
+from . import amd, boot, ports
 from .observe import Target
 
 _WRONG = {
@@ -27,6 +27,8 @@ def changes(target: Target, state: HostState) -> list[Change]:
     if not boot.right(target.plan, state):
         how = "is not as it was written" if state.unit else "is not there"
         found.append(Change(kind="boot", what=f"{boot.UNIT}: {how}"))
+    if not ports.right(target.plan, state):
+        found.append(Change(kind="ports", what="the rules of shared ports are not as planned"))
     return sorted(found, key=lambda change: _ORDER(change.kind))
 
 

@@ -22,6 +22,7 @@ from ..facts.host import Facts
 from ..plan import Wanted, asked, kept, want
 from ..plan.fetch import asked as files
 from ..plan.fleet import member
+from ..plan.roles import PARTS
 from ..plan.tiers import fitting
 from ..plan.wanted import TOKEN
 from ..schema import HostFacts, Member
@@ -77,7 +78,9 @@ def forget(host: Host) -> None:
 
 
 def others(host: Host) -> list[Member]:
-    """The other hosts of the inventory; what they have for this one is as they will run it."""
+    """The other hosts of the inventory, if it is a fleet; what they have for this one is as they will run it."""
+    if not of(host.state).groups & {*PARTS}:
+        return []
     me = _member(host)
     seen = ((other, _member(other)) for other in host.state.inventory if other.name != host.name)
     return [_fitted(other, m) if me and any(map(me.needs, m.shares)) else m for other, m in seen if m]

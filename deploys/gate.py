@@ -30,10 +30,12 @@ class Closed:
 
 def closed(host: Host, plan: Plan) -> list[Closed]:
     """The gates of what is published that did not open in time."""
-    asked = ((s, _ask(host, plan.bind, s.publish, s.gate)) for s in plan.services if s.gate and s.publish)
+    shared = {x.service: (plan.address, x.port) for x in plan.fleet.shares}
+    at = {s.name: (plan.bind, s.publish) if s.publish else shared.get(s.name) for s in plan.services}
+    asked = ((s.name, told, _ask(host, *told, s.gate)) for s in plan.services if s.gate and (told := at[s.name]))
     return [
-        Closed(s.name, f"services/{s.name}: port {s.publish}: {what}; its last lines follow")
-        for s, what in asked
+        Closed(name, f"services/{name}: port {told[1]}: {what}; its last lines follow")
+        for name, told, what in asked
         if what
     ]
 

@@ -19,7 +19,22 @@ from ..plan import explain, plan
 from ..plan.kept import pending
 from ..render import render
 from ..schema import HostFacts
-from . import accounts, boot, engine, fleet, layout, models, packages, reboot, release, spread, steps, up
+from . import (
+    accounts,
+    boot,
+    engine,
+    fleet,
+    layout,
+    models,
+    packages,
+    ports,
+    reboot,
+    release,
+    rollout,
+    spread,
+    steps,
+    up,
+)
 from .given import given, stdin
 from .observe import Target, hurry
 from .passed import passed
@@ -91,6 +106,7 @@ def _converge(target: Target) -> None:
     engine.cdi(name="Make the CDI devices", target=target)
     accounts.operators(name="Let the operators use the engine", target=target)
     boot.starting(name="Start at boot what the engine does not", target=target)
+    ports.filtered(name="Let the fleet reach shared ports", target=target)
     layout.directories(name="Make the directories", target=target)
     layout.secrets(name="Make the secrets", target=target, _stdin=stdin(target.given))
     models.fetched(name="Fetch the models", target=target)
@@ -99,7 +115,8 @@ def _converge(target: Target) -> None:
         models.taken(name="Take models from other hosts", target=target)
         models.withdrawn(name="End the offers", target=target)
     release.unpacked(name="Bring the release over", target=target)
-    up.running(name="Run the release", target=target)
+    for turn, name, at_once in rollout.turns(host):
+        up.running(name=name, target=target, turn=turn, **({"_parallel": at_once} if at_once else {}))
     steps.done(name="Do what services need once", target=target)
     summary(name="Summary", target=target)
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from graphlib import TopologicalSorter
 
 from pyinfra.api.command import FunctionCommand
+from pyinfra.api.state import StateStage
 from pyinfra.context import host
 
+from ..errors import Problem, Refused
 from ..plan.drift import drift, outdated
 from ..plan.kept import unset
 from ..schema import HostState, PlannedBuild
+from . import rollout
 from .gate import Closed, closed
 from .kept import written
 from .observe import Commands, Target, converging
@@ -25,11 +28,17 @@ def built(build: PlannedBuild, root: str, id: str) -> str:
 
 
 @converging
-def running(target: Target, state: HostState) -> Commands:
-    """Bring the containers to the release, if anything differs, and prove that they answer."""
+def running(target: Target, state: HostState, turn: str) -> Commands:
+    """Bring the containers to the release, if it is its ``turn`` and anything differs, and prove that they answer."""
+    if not rollout.due(host, turn):
+        host.noop("another turn")
+        return
     if not drift(target.plan, target.release, state):
         host.noop(f"{len(target.plan.services)} services run as release {target.release.id}")
         return
+    if host.state.current_stage == StateStage.Execute and (failed := rollout.begin(host)):
+        what = f"stopped at {failed}, which did not come up; this host is as it was"
+        raise Refused(Problem("rollout", what, f"mend {failed}, and run again"))
     plan, shut = target.plan, list[Closed]()
     lacking = unset(plan, target.release, state.kept)
     # What others depend on comes first.

@@ -106,6 +106,16 @@ sha256sum <gpufleet@.service
 """
 
 
+# The rules of shared ports: as the file says, in force, and at every boot.
+PORTS = r"""
+table="gpufleet_$(printf %s "$stack" | tr -c 'A-Za-z0-9' _)"; file="/etc/gpufleet/$stack.nft"
+[ -e "$file" ] || exit 0
+mark=$(sed -n 's/^ *chain \(v[0-9a-f]*\) {$/\1/p' "$file")
+if [ -e "/etc/systemd/system/multi-user.target.wants/gpufleet-ports@$stack.service" ] &&
+  nft list chain inet "$table" "$mark" >/dev/null; then sha256sum <"$file"; else echo wrong; fi
+"""
+
+
 def parse_steps(lines: list[str]) -> tuple[str, ...]:
     """Ids of the steps that are complete."""
     return tuple(line.removeprefix("done ") for line in lines if line.startswith("done "))
@@ -123,13 +133,14 @@ def parse_models(lines: list[str]) -> dict[str, str]:
 
 
 def parse_unit(lines: list[str]) -> str | None:
-    """sha256 of the unit; None where it is not enabled."""
+    """sha256 of a file; None where it is not in use."""
     return next((line.split()[0] for line in lines if line.strip()), None)
 
 
 SECTIONS: list[Section[Any]] = [
     accounts.SECTION,
     Section("unit", UNIT, parse_unit),
+    Section("ports", PORTS, parse_unit),
     engine.CONTAINERS_SECTION,
     env.SECTION,
     Section("entries", ENTRIES, parse_entries),

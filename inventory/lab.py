@@ -41,6 +41,11 @@ def _group(role):
     return [(name, {**_ssh, **_stacks.get(name, _settings), "ssh_hostname": h["address"]}) for name, h in hosts.items()]
 
 
+def _part(part):
+    return [name for name in sorted(_hosts["hosts"]) if part in _stacks.get(name, {}).get("x_parts", ())]
+
+
 cpu = _group("cpu")
 single_gpu = _group("single_gpu")
 dual_gpu = _group("dual_gpu")
+head, worker, monitor, cache = (_part(part) for part in ("head", "worker", "monitor", "cache"))

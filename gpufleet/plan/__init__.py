@@ -17,7 +17,7 @@ from .external import asked, externals, urls
 from .fetch import downloads, left, missing, of_model, pulls
 from .finding import block
 from .fleet import against as alone
-from .fleet import joined, member
+from .fleet import filtered, joined, member, nobodys
 from .licence import unaccepted
 from .place import Placed
 from .preflight import preflight
@@ -41,12 +41,13 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "", others:
     wanted, placed, below, larger = _fitted(wanted, facts)
     me = member(host, wanted, address)
     fleet = joined(wanted, me, others)
+    below = filtered(below, fleet)
     fetch, images = downloads(wanted), () if below.pending else pulls(wanted, placed)
     made, have = () if below.pending else builds(wanted, placed), facts.engine.images
     client = fetcher(wanted, fetch)
     findings = _findings(wanted, facts, placed, below, (fetch, (*missing(images, have), *missing(made, have))))
-    reached = urls(wanted, fleet.remotes)
-    services = () if below.pending else _services(wanted, facts, placed, findings, reached)
+    reached = dict.fromkeys(nobodys(wanted, fleet), "") | urls(wanted, fleet.remotes)
+    services = () if below.pending else _services(host, wanted, facts, placed, findings, reached)
     secrets = _secrets(wanted, services, _token(wanted, fetch, facts))
     return Plan(
         **_as_set(wanted.settings),
@@ -138,12 +139,17 @@ def _findings(
 
 
 def _services(
-    wanted: Wanted, facts: HostFacts, placed: Placed, findings: tuple[Finding, ...], reached: Mapping[str, str]
+    host: str,
+    wanted: Wanted,
+    facts: HostFacts,
+    placed: Placed,
+    findings: tuple[Finding, ...],
+    reached: Mapping[str, str],
 ) -> tuple[PlannedService, ...]:
     """All of them; where the host is refused, those that have an image for their place."""
     blocked = any(f.severity == "blocks" for f in findings)
     return tuple(
-        resolve(wanted, s, placed, facts, reached)
+        resolve(host, wanted, s, placed, facts, reached)
         for s in wanted.services
         if not blocked or placed.places[s.name].accelerator in s.service.accelerators
     )

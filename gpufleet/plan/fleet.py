@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from ipaddress import AddressValueError, IPv4Address
 
-from ..schema import Finding, Fleet, HostFacts, Member, Share, Shared
+from ..schema import Finding, Fleet, HostFacts, Member, Provision, Share, Shared
 from .finding import block
 from .roles import STACKS
 from .wanted import Wanted, WantedService
 
 Others = Sequence[Member]
+FILTER = "nftables"
 
 
 def member(name: str, wanted: Wanted, address: str = "", present: bool = False) -> Member:
@@ -39,6 +40,12 @@ def _asks(wanted: Wanted) -> list[tuple[WantedService, str]]:
     """What depends on services that run elsewhere, and on which."""
     here = {s.name for s in (*wanted.services, *wanted.externals)}
     return [(s, other) for s in wanted.services for other in s.entry.depends_on if other not in here]
+
+
+def nobodys(wanted: Wanted, fleet: Fleet) -> dict[str, WantedService]:
+    """What nobody has, and who depends on it."""
+    there = {s.name for s in fleet.remotes}
+    return {other: s for s, other in _asks(wanted) if other not in there}
 
 
 def _shared(wanted: Wanted, s: WantedService, host: str, address: str) -> Shared:
@@ -71,6 +78,12 @@ def joined(wanted: Wanted, me: Member, others: Others) -> Fleet:
     )
 
 
+def filtered(below: Provision, fleet: Fleet) -> Provision:
+    """With what filters packets, where ports are shared."""
+    wanted = {FILTER: ""} if fleet.shares and below.manager else {}
+    return below.model_copy(update={"packages": {**below.packages, **wanted}})
+
+
 def _taken(wanted: Wanted, there: Iterable[Shared]) -> dict[str, str]:
     """By secret that another host's service is asked with who makes it: of several hosts the first."""
     own = {s.name for s in wanted.services}
@@ -81,12 +94,10 @@ def _taken(wanted: Wanted, there: Iterable[Shared]) -> dict[str, str]:
 
 def against(wanted: Wanted, facts: HostFacts, me: Member, fleet: Fleet, others: Others) -> Iterable[Finding]:
     """What keeps this host from its fleet."""
-    there = {s.name for s in fleet.remotes}
-    for s, other in _asks(wanted):
-        if other not in there:
-            what = f"{s.name} waits for it, and no host of the inventory shares it"
-            fix = "put a host into the group that runs it, and give it `share: PORT` in the stack"
-            yield block("FLEET-NOBODY", f"stacks/{s.stack}/services/{other}", what, fix)
+    for other, s in nobodys(wanted, fleet).items():
+        what = f"{s.name} waits for it, and no host of the inventory shares it"
+        fix = "put a host into the group that runs it, and give it `share: PORT` in the stack"
+        yield block("FLEET-NOBODY", f"stacks/{s.stack}/services/{other}", what, fix)
     if fleet.shares and (where := _unusable(me.address, facts)):
         yield block("FLEET-ADDRESS", "group_data/address", *where)
     present = {m.name for m in others if m.present}

@@ -27,9 +27,9 @@ AS_DECLARED = (
 
 
 def resolve(
-    wanted: Wanted, service: WantedService, placed: Placed, facts: HostFacts, urls: Mapping[str, str]
+    host: str, wanted: Wanted, service: WantedService, placed: Placed, facts: HostFacts, urls: Mapping[str, str]
 ) -> PlannedService:
-    """The service as this host will run it; ``urls`` are those of all services."""
+    """The service as ``host`` will run it; ``urls`` are those of all services."""
     entry, at = service.service, placed.places[service.name]
     where, first = f"services/{service.entry.service}", service.started_with
     if at.accelerator not in entry.accelerators:
@@ -37,7 +37,7 @@ def resolve(
         raise Refused(Problem(f"{where}/image", what, fix))
     asks = _has_names(service)
     told = memory(service, wanted, placed) if asks or service.on_demand else {}
-    names = _names(wanted, service, placed, told, urls) if asks else {}
+    names = {"host": host, **_names(wanted, service, placed, told, urls)} if asks else {}
     return PlannedService(
         name=service.name,
         kind=service.entry.service,

@@ -20,6 +20,7 @@ Kind = Literal[
     "cdi",
     "operators",
     "boot",
+    "ports",
     "directories",
     "secrets",
     "models",

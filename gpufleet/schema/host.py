@@ -151,13 +151,14 @@ class HostState(Noun):
 
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
     service as it shall be, ``env_keys`` the secrets that .env has (of those that are given: with that value),
-    ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled, ``cdi`` the
-    devices of all CDI specifications, ``models`` by path below their directory the digest of each model's file that is
-    as it was when that was found in it, ``done`` the steps that say that they are complete, ``kept`` the files that
-    others write, too, by path.
+    ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled, ``ports``
+    that of the rules of shared ports where they are in force, ``cdi`` the devices of all CDI specifications, ``models``
+    by path below their directory the digest of each model's file that is as it was when that was found in it, ``done``
+    the steps that say that they are complete, ``kept`` the files that others write, too, by path.
     """
 
     unit: str | None = None
+    ports: str | None = None
     accounts: dict[str, tuple[str, ...]] = {}
     containers: tuple[Container, ...] = ()
     entries: dict[str, Entry] = {}

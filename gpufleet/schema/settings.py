@@ -46,6 +46,11 @@ Times = Annotated[
     like(r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", "write it like 22:00-05:00"),
     AfterValidator(_window),
 ]
+Amount = Annotated[
+    str,
+    like(r"^([1-9][0-9]{0,2}|[1-9][0-9]?%|100%)$", "write a number, or a part of them like 25%"),
+    Field(coerce_numbers_to_str=True),
+]
 Registry = Annotated[str, like(r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$", "write it like registry.lan:5000")]
 
 
@@ -181,6 +186,11 @@ class Settings(Noun):
         ge=5,
         le=7200,
         description="seconds a service may take to become healthy, before model size is added",
+    )
+    max_unavailable: Amount = Field(
+        "25%",
+        examples=[1, "25%"],
+        description="workers of a fleet that are brought to a new release at once; the first of them goes alone",
     )
     peer_port: Port | None = Field(
         7878,

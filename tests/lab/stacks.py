@@ -53,13 +53,13 @@ def settings() -> dict[str, dict[str, Any]]:
     return json.loads(DATA.read_text()) if DATA.exists() else {}
 
 
-def give(host: str, profile: str, stack: str, **data: Any) -> None:
-    """The settings of a host, in place of those of the stack `starter`."""
+def give(host: str, profile: str, stack: str, *parts: str, **data: Any) -> None:
+    """The settings of a host, in place of those of the stack `starter`; ``parts``: of a fleet, that it runs."""
     write()
     card = read(profile).profile
     role = "cpu" if card == "cpu" else "dual_gpu" if card.startswith("two-") else "single_gpu"
     told: dict[str, Any] = {"x_role": role, "catalog": str(CATALOG), "bind": "0.0.0.0", "stack": stack}
-    told |= {"mirrors": {"pypi": URL}, **KNOWN[stack].get("data", {})}
+    told |= {"mirrors": {"pypi": URL}, "x_parts": parts, **KNOWN[stack].get("data", {})}
     replace(DATA, json.dumps({**settings(), host: {**told, **data}}, indent=1))
 
 
