@@ -66,10 +66,11 @@ def wanted(host: Host) -> Wanted:
 def facts(host: Host) -> HostFacts | None:
     """What a host is; None: it did not answer."""
     known = of(host.state)
-    with known.busy[host.name], ctx_host.use(host):  # whoever asks first, asks for all
-        if host.name not in known.facts:
-            known.facts[host.name] = host.get_fact(Facts, **questions(wanted(host)))
-    return known.facts[host.name]
+    real = host.state.inventory.get_host(host.name)  # in a deploy `host` stands for the one whose turn it is
+    with known.busy[real.name], ctx_host.use(real):  # whoever asks first, asks for all
+        if real.name not in known.facts:
+            known.facts[real.name] = real.get_fact(Facts, **questions(wanted(real)))
+    return known.facts[real.name]
 
 
 def forget(host: Host) -> None:

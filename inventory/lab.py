@@ -36,16 +36,15 @@ def _role(name, host):
     return "dual_gpu" if name.startswith("dual") else "single_gpu"
 
 
-def _group(role):
-    hosts = {name: h for name, h in sorted(_hosts["hosts"].items()) if _role(name, h) == role}
+def _hosts_of(wanted):
+    hosts = {name: h for name, h in sorted(_hosts["hosts"].items()) if wanted(name, h)}
     return [(name, {**_ssh, **_stacks.get(name, _settings), "ssh_hostname": h["address"]}) for name, h in hosts.items()]
 
 
-def _part(part):
-    return [name for name in sorted(_hosts["hosts"]) if part in _stacks.get(name, {}).get("x_parts", ())]
-
-
-cpu = _group("cpu")
-single_gpu = _group("single_gpu")
-dual_gpu = _group("dual_gpu")
-head, worker, monitor, cache = (_part(part) for part in ("head", "worker", "monitor", "cache"))
+cpu, single_gpu, dual_gpu = (
+    _hosts_of(lambda name, h, role=role: _role(name, h) == role) for role in ("cpu", "single_gpu", "dual_gpu")
+)
+head, worker, monitor, cache = (
+    _hosts_of(lambda name, h, part=part: part in _stacks.get(name, {}).get("x_parts", ()))
+    for part in ("head", "worker", "monitor", "cache")
+)

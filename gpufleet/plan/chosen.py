@@ -31,6 +31,8 @@ def on_others(stack: Stack, doing: Duty, origins: Mapping[str, str]) -> dict[str
 
 def _on_others(entry: StackService, doing: Duty, of_another: bool) -> str:
     parts = [name for name in entry.roles if name in PARTS]
+    if entry.fleet and doing.whole:
+        return "all of the stack is on this host"
     if parts and (of_another or not doing.whole) and not {*parts} & {*doing.parts}:
         return f"it runs in the group {' and '.join(parts)}"
     if not parts and not of_another and not doing.whole and not {*OF_A_STACK} & {*doing.parts}:

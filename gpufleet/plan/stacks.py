@@ -18,7 +18,9 @@ def beside(name: str, stack: Stack, fleet: Collection[str], catalog: Catalog) ->
     """
     services, origins = dict(stack.services), dict[str, str]()
     for part in (part for part in STACKS if part in fleet and part != name):
-        more = catalog.stack(part).services
+        theirs = catalog.stack(part).services
+        # The same program under the same name is one: the stack's own.
+        more = {key: e for key, e in theirs.items() if key not in services or services[key].service != e.service}
         if both := sorted(more.keys() & services.keys()):
             what = f"both have a service {both[0]}, and the group {part} brings the one to the other"
             raise Refused(Problem(f"stacks/{name} and stacks/{part}", what, "name it otherwise in one"))

@@ -221,6 +221,7 @@ class StackService(Noun):
     watches: list[Name] = Field(
         [], description="kinds of services that it is told of wherever they run: files in `services/`"
     )
+    fleet: bool = Field(False, description="runs only where its stack is spread over the hosts of a fleet")
     roles: list[Name] = Field([], description="roles that run it, and parts of a fleet; none: all")
     modes: list[Name] = Field([], description="modes in which the role dual_gpu runs it; none: all")
     optional: bool = Field(False, description="runs only where the setting `services` says so")
