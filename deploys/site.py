@@ -22,6 +22,7 @@ from ..schema import HostFacts
 from . import (
     accounts,
     boot,
+    drain,
     engine,
     fleet,
     layout,
@@ -115,8 +116,11 @@ def _converge(target: Target) -> None:
         models.taken(name="Take models from other hosts", target=target)
         models.withdrawn(name="End the offers", target=target)
     release.unpacked(name="Bring the release over", target=target)
-    for turn, name, at_once in rollout.turns(host):
+    turns = rollout.turns(host)
+    for turn, name, at_once in turns:
         up.running(name=name, target=target, turn=turn, **({"_parallel": at_once} if at_once else {}))
+    if len(turns) > 1:
+        drain.admitted(name="Send requests to all workers again")
     steps.done(name="Do what services need once", target=target)
     summary(name="Summary", target=target)
 

@@ -13,6 +13,7 @@ from ..plan.drift import drift, outdated
 from ..plan.kept import unset
 from ..schema import HostState, PlannedBuild
 from . import rollout
+from .drain import admit, drain
 from .gate import Closed, closed
 from .kept import written
 from .observe import Commands, Target, converging
@@ -48,10 +49,12 @@ def running(target: Target, state: HostState, turn: str) -> Commands:
     for build in plan.builds:
         yield built(build, plan.root, target.release.id)
     yield script("pull", root=plan.root, id=target.release.id)
+    yield FunctionCommand(lambda state, host: drain(host, plan, changed.split()), (), {})
     yield from written(target, tuple(lacking), functions)
     yield functions + script("up")
     yield FunctionCommand(lambda state, host: shut.extend([*unseen(host, plan), *closed(host, plan)]), (), {})
     if shut:
         complaints = "\n".join(c.complaint for c in shut)
         yield functions + script("back", complaints=complaints, closed=" ".join(c.service for c in shut))
+    yield FunctionCommand(lambda state, host: admit(host), (), {})
     yield functions + script("done", keep=plan.keep_releases)
