@@ -15,7 +15,7 @@ import yaml
 from gpufleet import cli
 from gpufleet.catalog import OURS, Catalog, findings
 from gpufleet.deploys.fleet import own_data
-from gpufleet.plan import ROLES, want
+from gpufleet.plan import ROLES, roles, want
 from gpufleet.plan.knobs import Memory
 from gpufleet.render import render
 from gpufleet.schema import (
@@ -117,9 +117,12 @@ def test_settings_in_the_docs_are_accepted(
         data.setdefault("stack", Path(file).stem)
     if data.get("stack", "").endswith(".yaml"):
         data["stack"] = "starter"
-    hosts = [(role, told) for role in ROLES for _, told in data.pop(role, ())]  # an inventory has such
-    for role, told in hosts or [("cpu", data)]:
-        assert want([role], own_data(told), locking=True)
+    groups = {name: data.pop(name) for name in (*ROLES, *roles.PARTS) if name in data}  # an inventory has such
+    hosts = [(host, {}) if isinstance(host, str) else host for some in groups.values() for host in some]
+    for name, told in hosts or [("", data)]:
+        mine = [group for group, some in groups.items() if any(name in host for host in some)] or ["cpu"]
+        stack = {"stack": "velesio"} if {*mine} & {*roles.PARTS} else {}
+        assert want(mine, {**stack, **own_data(told)}, groups, locking=True)
 
 
 @pytest.mark.parametrize(("file", "block"), _blocks("yaml"))

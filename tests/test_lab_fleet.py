@@ -91,9 +91,11 @@ def test_only_who_needs_the_queue_reaches_it(velesio: Velesio) -> None:
 
 def test_rules_that_were_taken_away_come_back(velesio: Velesio) -> None:
     velesio.lab.run(HEAD, "nft flush ruleset; systemctl restart docker")
+    assert velesio.reaches(STRANGER, 6379)
     run = velesio.converge()
-    assert (run.code, run.totals["success"]) == (0, 1), run.output
+    assert run.code == 0, run.output
     assert not velesio.reaches(STRANGER, 6379)
+    assert velesio.converge().totals["success"] == 0
 
 
 def test_the_secret_of_the_queue_is_one_and_nowhere_else(velesio: Velesio) -> None:

@@ -88,5 +88,5 @@ def test_logs_are_deleted_after_their_time(files: dict[str, str]) -> None:
 
 
 def test_braces_of_nginx_and_alloy_close(files: dict[str, str]) -> None:
-    for path in ("nginx/nginx.conf", "alloy/config.alloy"):
+    for path in ("monitor-nginx/nginx.conf", "alloy/config.alloy"):
         assert files[path].count("{") == files[path].count("}")
