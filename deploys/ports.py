@@ -18,7 +18,7 @@ _UNIT = Path(__file__).parent / "scripts" / "gpufleet-ports@.service"
 def right(plan: Plan, state: HostState) -> bool:
     """Whether just these rules are in force, and will be after a reboot."""
     rules = ports(plan)
-    return state.ports == (sha256(rules.encode()).hexdigest() if rules else None)
+    return state.shared == (sha256(rules.encode()).hexdigest() if rules else None)
 
 
 @converging

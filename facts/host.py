@@ -8,7 +8,7 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import HostFacts
-from . import accounts, answers, disk, engine, env, gpu, kept, nodes, plumbing, ports, system
+from . import accounts, answers, disk, engine, env, gpu, kept, known, nodes, plumbing, ports, system
 from .section import Section, parse, probe
 
 SECTIONS: list[Section[Any]] = [
@@ -25,6 +25,7 @@ SECTIONS: list[Section[Any]] = [
     answers.SECTION,
     kept.SECTION,
     env.SECTION,
+    known.SECTION,
 ]
 
 

@@ -107,7 +107,7 @@ sha256sum <gpufleet@.service
 
 
 # The rules of shared ports: as the file says, in force, and at every boot.
-PORTS = r"""
+SHARED = r"""
 table="gpufleet_$(printf %s "$stack" | tr -c 'A-Za-z0-9' _)"; file="/etc/gpufleet/$stack.nft"
 [ -e "$file" ] || exit 0
 mark=$(sed -n 's/^ *chain \(v[0-9a-f]*\) {$/\1/p' "$file")
@@ -140,7 +140,7 @@ def parse_unit(lines: list[str]) -> str | None:
 SECTIONS: list[Section[Any]] = [
     accounts.SECTION,
     Section("unit", UNIT, parse_unit),
-    Section("ports", PORTS, parse_unit),
+    Section("shared", SHARED, parse_unit),
     engine.CONTAINERS_SECTION,
     env.SECTION,
     Section("entries", ENTRIES, parse_entries),

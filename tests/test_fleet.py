@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from gpufleet.errors import Refused
+from gpufleet.facts.known import parse_known
 from gpufleet.plan import plan, want
 from gpufleet.plan.fleet import member
 from gpufleet.render import render
@@ -74,3 +76,18 @@ def test_who_may_reach_a_shared_port(hosts: dict[str, HostFacts]) -> None:
     assert "ip daddr 10.0.0.1 tcp dport 6379 ip saddr != { 10.0.0.2, 10.0.0.3 } drop" in ports(found["a"])
     assert not ports(found["b"])
     assert found["a"].provision.packages["nftables"] == ""
+
+
+def test_a_host_that_does_not_answer_is_what_it_was_last(hosts: dict[str, HostFacts]) -> None:
+    """The smaller tier of a worker, which its card's memory decided, as the gateway's last release has it."""
+    case = CASES["a gateway and its pool"]["hosts"]
+    found = fleet(case, hosts["cpu"])
+    last = [s.model_copy(update={"pulled": {"chat": "small:1b"}}) for s in found["a"].fleet.remotes]
+    told = json.dumps([s.to_json() for s in last], indent=1).splitlines()
+    facts = hosts["cpu"].model_copy(update={"known": parse_known(told)})
+    away = {name: {**told, "away": name in ("b", "c")} for name, told in case.items()}
+    again = fleet(away, facts)["a"]
+    assert [s.pulled for s in again.fleet.remotes] == [{"chat": "small:1b"}] * 2
+    assert "FLEET-KNOWN" in {f.id for f in again.findings}
+    assert fleet(case, facts)["a"].fleet == found["a"].fleet
+    assert parse_known([*told, "}"]) == parse_known(["[{}]"]) == ()

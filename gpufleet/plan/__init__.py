@@ -17,7 +17,7 @@ from .external import asked, externals, urls
 from .fetch import downloads, left, missing, of_model, pulls
 from .finding import block
 from .fleet import against as alone
-from .fleet import filtered, joined, member, nobodys
+from .fleet import filtered, joined, member, nobodys, remembered
 from .licence import unaccepted
 from .place import Placed
 from .preflight import preflight
@@ -40,7 +40,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "", others:
     """
     wanted, placed, below, larger = _fitted(wanted, facts)
     me = member(host, wanted, address)
-    fleet = joined(wanted, me, others)
+    fleet = joined(wanted, me, remembered(others, facts.known))
     below = filtered(below, fleet)
     fetch, images = downloads(wanted), () if below.pending else pulls(wanted, placed)
     made, have = () if below.pending else builds(wanted, placed), facts.engine.images

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address
 
 from ..schema import Finding, Fleet, HostFacts, Member, Provision, Share, Shared
-from .finding import block
+from .finding import block, inform
 from .roles import STACKS
 from .wanted import Wanted, WantedService
 
@@ -62,6 +62,18 @@ def _shared(wanted: Wanted, s: WantedService, host: str, address: str) -> Shared
     )
 
 
+def remembered(others: Others, known: Iterable[Shared]) -> list[Member]:
+    """The other hosts, those that do not answer as they were ``known`` last: which tier they run nobody can say now."""
+    last = {(s.host, s.key): s for s in known}
+    return [m if m.present else _remembered(m, last) for m in others]
+
+
+def _remembered(m: Member, last: Mapping[tuple[str, str], Shared]) -> Member:
+    """Where it is, the inventory says."""
+    shares = (last.get((s.host, s.key), s).model_copy(update={"at": s.at}) for s in m.shares)
+    return m.model_copy(update={"shares": tuple(shares)})
+
+
 def joined(wanted: Wanted, me: Member, others: Others) -> Fleet:
     """What ``me``, a host with what is ``wanted``, has of others, and they of it."""
     there = tuple(s for m in others for s in m.shares if me.needs(s))
@@ -101,6 +113,9 @@ def against(wanted: Wanted, facts: HostFacts, me: Member, fleet: Fleet, others: 
     if fleet.shares and (where := _unusable(me.address, facts)):
         yield block("FLEET-ADDRESS", "group_data/address", *where)
     present = {m.name for m in others if m.present}
+    if away := sorted({s.host for s in fleet.remotes} - present):
+        what = f"{', '.join(away)}: not in this run, or without an answer; taken as they were known last"
+        yield inform("FLEET-KNOWN", "fleet", what, "run them as well, if they have changed")
     for name, host in fleet.taken.items():
         if host not in present and name not in facts.env_keys:
             what = f"{host} makes it, and is not in this run or does not answer"

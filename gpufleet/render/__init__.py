@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,4 +52,7 @@ def render(plan: Plan) -> Release:
     """The release of a plan. Raises Refused when a template asks for what the plan does not have."""
     files = generated(plan)
     sources = {f"{b.folder}/{path}": text.encode() for b in plan.builds for path, text in b.files.items()}
-    return Release({"compose.yaml": compose(plan, files), **files, **sources})
+    # What is known of other hosts when they do not answer.
+    told = {"fleet.json": json.dumps([s.to_json() for s in plan.fleet.remotes], indent=1).encode()}
+    fleet = told if plan.fleet.remotes else {}
+    return Release({"compose.yaml": compose(plan, files), **files, **sources, **fleet})

@@ -31,16 +31,13 @@ from .service import (
     Gate,
     Healthcheck,
     HostPath,
-    Mode,
     Secret,
     Service,
-    Stack,
-    StackService,
     Step,
-    Tier,
     Volume,
 )
 from .settings import Mirrors, Settings
+from .stack import Mode, Stack, StackService, Tier
 from .stock import Held, HostStock, ModelStore, Stock
 
 __all__ = [

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from .base import Noun
 from .distro import EngineName
+from .fleet import Shared
 from .gpu import Gpus
 from .provision import Plumbing
 
@@ -113,7 +114,7 @@ class HostFacts(Noun):
 
     ``node_groups``: the numeric group of each device node of AMD's cards; ``elsewhere``: projects of Compose under the
     engine that is not the wanted one; ``answers``: by a URL what it answers to the host: an HTTP status, or why there
-    is none; ``env_keys``: the secrets that .env has.
+    is none; ``env_keys``: the secrets that .env has; ``known``: what its last release was told of other hosts.
     """
 
     system: System = System()
@@ -129,6 +130,7 @@ class HostFacts(Noun):
     elsewhere: tuple[str, ...] = ()
     kept: dict[str, KeptFile] = {}
     env_keys: tuple[str, ...] = ()
+    known: tuple[Shared, ...] = ()
 
 
 class Entry(Noun):
@@ -151,14 +153,14 @@ class HostState(Noun):
 
     ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
     service as it shall be, ``env_keys`` the secrets that .env has (of those that are given: with that value),
-    ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled, ``ports``
+    ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled, ``shared``
     that of the rules of shared ports where they are in force, ``cdi`` the devices of all CDI specifications, ``models``
     by path below their directory the digest of each model's file that is as it was when that was found in it, ``done``
     the steps that say that they are complete, ``kept`` the files that others write, too, by path.
     """
 
     unit: str | None = None
-    ports: str | None = None
+    shared: str | None = None
     accounts: dict[str, tuple[str, ...]] = {}
     containers: tuple[Container, ...] = ()
     entries: dict[str, Entry] = {}
