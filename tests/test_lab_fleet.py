@@ -15,6 +15,7 @@ import yaml
 from gpufleet.catalog import OURS
 from tests.drive import ENV, Fleet, Run, fresh
 from tests.lab import Lab
+from tests.lab.shell import until
 from tests.lab.stacks import CATALOG, give
 
 pytestmark = pytest.mark.lab
@@ -43,6 +44,12 @@ class Velesio:
 
     def docker(self, host: str, command: str) -> str:
         return self.lab.run(host, f"docker {command}").stdout
+
+    def settle(self) -> None:
+        """Until every container of the fleet is healthy."""
+        bad = "docker ps -a --format '{{.Status}}' | grep -vc '(healthy)'"
+        hosts = (HEAD, FIRST, SECOND)
+        until("containers", lambda: all(self.lab.run(h, bad, check=False).stdout.strip() == "0" for h in hosts), 180)
 
     def address(self, host: str) -> str:
         return self.lab.hosts()[host].address
@@ -86,6 +93,7 @@ def test_only_who_needs_the_queue_reaches_it(velesio: Velesio) -> None:
     # All may be gone: Docker's rules, a restart of it, a reboot.
     velesio.lab.run(HEAD, "systemctl restart docker")
     assert not velesio.reaches(STRANGER, 6379)
+    velesio.settle()
     assert velesio.converge().totals["success"] == 0
 
 
@@ -95,6 +103,7 @@ def test_rules_that_were_taken_away_come_back(velesio: Velesio) -> None:
     run = velesio.converge()
     assert run.code == 0, run.output
     assert not velesio.reaches(STRANGER, 6379)
+    velesio.settle()
     assert velesio.converge().totals["success"] == 0
 
 
