@@ -149,6 +149,16 @@ def test_wrong_bytes_are_told_and_no_model_is_seen(site: Site) -> None:
     assert MANIFEST not in site.seen
 
 
+def test_what_the_registry_has_no_longer_is_told(site: Site) -> None:
+    site.lock(NAME)
+    gone = f"sha256:{sha256(WEIGHTS).hexdigest()}"
+    del site.registry.blobs[gone]
+    code, out = site.fetch(site.plan(PULLED))
+    assert code == 1
+    assert f", of {NAME}: {site.registry.url}/v2/library/tiny/blobs/{gone} is not there; check" in out
+    assert "gpufleet lock INVENTORY --upgrade" in out
+
+
 def test_a_blob_that_rots_is_fetched_anew(site: Site) -> None:
     site.lock(NAME)
     planned = site.plan(PULLED)
