@@ -76,11 +76,11 @@ def _steps(service: WantedService, names: Mapping[str, Any]) -> tuple[PlannedSte
     for step in entry.steps:
         for model in [m for m in names["models"] if m["pull"] in service.alone] if step.each else [names["model"]]:
             told, at = {**names, "model": model}, f"{where}/{step.name}"
-            check, run = (fill(text, told, f"{at}/{key}") for key, text in (("check", step.check), ("run", step.run)))
+            words = {key: fill(getattr(step, key), told, f"{at}/{key}") for key in ("check", "run", "measure")}
             name = f"{step.name} {model['name']}" if step.each else step.name
             what = {"model": model["pull"], "bytes": model["bytes"]} if step is fetches else {}
             base = {"service": service.name, "name": name, "deadline": step.deadline}
-            found.append(PlannedStep(check=check, run=run, **base, **what))
+            found.append(PlannedStep(**words, **base, **what))
     return tuple(found)
 
 

@@ -32,6 +32,7 @@ class PlannedStep(Noun):
     name: str
     check: str
     run: str
+    measure: str = ""
     deadline: int
     model: str | None = None
     bytes: int = 0

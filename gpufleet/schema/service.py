@@ -79,6 +79,7 @@ class Step(Noun):
     check: str = Field(min_length=1, description="succeeds when nothing is left to do; asked at every run")
     run: str = Field(min_length=1, description="may be killed and begun again")
     each: Literal["model"] | None = None
+    measure: str = Field("", description="prints how many KiB are there: so that it says how far it is")
     deadline: int = Field(3600, ge=1, description="seconds that `run` may take")
 
 
