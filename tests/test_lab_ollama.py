@@ -49,7 +49,8 @@ class Site:
             entry = yaml.safe_load((OURS / f"services/{name}.yaml").read_text())
             self._write(f"services/{name}", {**entry, "image": dict.fromkeys(entry["image"], pinned)})
         ollama = {"service": "ollama", "models": ["chat", "file"]}
-        services = {"ollama": ollama, "more": ollama, "llama": {"service": "llama-cpp", "model": "file"}}
+        llama = {"service": "llama-cpp", "model": "file", "options": {"context": 2048}}
+        services = {"ollama": ollama, "more": ollama, "llama": llama}
         models = {"chat": "chat", "file": "file"}
         self._write("stacks/site", {"title": "Ollamas", "services": services, "models": models})
         self._write("models/chat", {"pull": NAME, "bytes": 21_000_000, **shape})

@@ -208,10 +208,8 @@ def main(command: str = "serve", *words: str) -> None:
         case "ps" | "list":
             print("NAME    ID    SIZE    " + ("PROCESSOR    CONTEXT    UNTIL" if command == "ps" else "MODIFIED"))
             for told in call("/api/ps" if command == "ps" else "/api/tags"):
-                print(
-                    *(f"{m['name']}    {m['digest'][:12]}    {m['size']} B    {where(m)}" for m in told["models"]),
-                    sep="\n",
-                )
+                for m in told["models"]:
+                    print(m["name"], m["digest"][:12], f"{m['size']} B", where(m), sep="    ")
         case "run":
             path, body = "/api/generate", {"model": words[0], "prompt": " ".join(words[1:])}
             if "embed" in words[0] and body["prompt"]:
