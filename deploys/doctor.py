@@ -79,7 +79,7 @@ def _program(stack: str, name: str, service: Service) -> str:
 def _names(wanted: Wanted) -> list[str]:
     """``HOST:PORT`` of what the host fetches from."""
     mirrors = wanted.settings.mirrors
-    urls = [d.url for d in downloads(wanted)]
+    urls = [d.url for d in downloads(wanted) if d.url]
     urls += [mirrors.huggingface] if any(w.model.pull for w in wanted.own_weights) else []
     urls += [mirrors.github for s in wanted.services if any(b.context for b in s.service.build.values())]
     urls += [mirrors.packages] if mirrors.packages else []

@@ -83,12 +83,16 @@ def packed(build: PlannedBuild) -> bytes:
 def _fetch(plan: Plan, sources: Mapping[Download, Iterable[str]]) -> str:
     """The command that runs the program. Paths are below the directory of models."""
     assert plan.fetcher
-    files = [_wanted(plan, d, urls) for d, urls in sources.items()]
+    files = [told(plan, d, urls) for d, urls in sources.items()]
     times = {"stall": STALL, "tries": TRIES, "pause": PAUSE, "every": EVERY}
+    # The directories of programs in that of models may be links to elsewhere.
+    folders = " ".join(sorted({d.path.removeprefix(f"{plan.models_dir}/").partition("/")[0] for d in sources if d.of}))
     job = {"root": "/models", "endpoint": plan.hub, "reserve": plan.reserve_disk_mib << 20, **times, "files": files}
-    return spoken(plan, script("fetch", root=plan.root, image=plan.fetcher.image, job=json.dumps(job)))
+    return spoken(plan, script("fetch", root=plan.root, image=plan.fetcher.image, folders=folders, job=json.dumps(job)))
 
 
-def _wanted(plan: Plan, d: Download, peers: Iterable[str]) -> dict[str, object]:
+def told(plan: Plan, d: Download, peers: Iterable[str]) -> dict[str, object]:
     below = {name: plan.below_models(getattr(d, name)) for name in ("path", "part", "folder")}
-    return {**d.model_dump(include={"bytes", "digest", "hub"}), **below, "urls": [*peers, d.url]}
+    after = [plan.below_models(path) for path in d.after]
+    told = d.model_dump(include={"bytes", "digest", "hub", "text", "of"})
+    return {**told, **below, "after": after, "urls": [*peers, d.url]}

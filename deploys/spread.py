@@ -40,7 +40,7 @@ def among(host: Host) -> bool:
 def saw(host: Host, plan: Plan, state: HostState) -> None:
     """Remember what the host has and lacks now."""
     run = of(host)
-    for d in plan.downloads if plan.peer_port else ():
+    for d in (d for d in plan.downloads if plan.peer_port and not d.text):
         there = state.models.get(plan.below_models(d.path)) == d.digest
         (run.having if there else run.lacking)[d.digest].add(host.name)
         (run.lacking if there else run.having)[d.digest].discard(host.name)

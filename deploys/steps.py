@@ -6,7 +6,7 @@ from pyinfra.context import host
 
 from ..plan.drift import missing_steps
 from ..schema import HostState
-from .observe import Commands, Target, converging
+from .observe import Commands, Shown, Target, converging, spoken
 from .script import script
 
 
@@ -19,5 +19,6 @@ def done(target: Target, state: HostState) -> Commands:
         return
     functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated="")
     for step in missing:
-        told = step.model_dump(include={"service", "check", "run", "deadline"})
-        yield functions + script("step", step=step.name, **told)
+        told = step.model_dump(include={"service", "check", "run", "measure", "deadline", "bytes"})
+        command = functions + script("step", step=step.name, **told)
+        yield Shown(spoken(plan, command)) if step.measure else command

@@ -18,11 +18,20 @@ LINE = re.compile(r"(\d+)\t(.+)")
 
 
 def _each(folders: str, act: str) -> str:
-    """Shell that does ``act`` with all that is in ``folders``, and with what is set aside deeper. They may be links."""
+    """Shell that does ``act`` with all that is in ``folders``, and deeper with what is set aside, and with blobs of a
+    library that no manifest of it names. They may be links."""
     return f"""
 cd "$root" || exit 0
 find -H {folders} models/.incoming -mindepth 1 -maxdepth 1 {act}
 find -H models -xdev -mindepth 2 -name '*.set-aside' {act}
+for manifests in models/*/manifests models/*/*/manifests; do
+  [ -d "$manifests" ] || continue
+  named=$(grep -rhoE 'sha256:[0-9a-f]{{64}}' "$manifests")
+  for blob in "${{manifests%/*}}"/blobs/sha256-*; do
+    case "$named" in *"${{blob##*/sha256-}}"*) continue ;; esac
+    find "$blob" {act}
+  done
+done
 """
 
 

@@ -30,10 +30,8 @@ SERVICES = {
         "title": "Puller",
         "image": {"cpu": "ghcr.io/team/puller:2.0", "cuda": "ghcr.io/team/puller:2.0-cuda"},
         "models": "many",
+        "library": "puller/models",
         "port": 11434,
-        "steps": [
-            {"name": "pull", "each": "model", "check": "x {{ model.pull }}", "run": "ollama pull {{ model.pull }}"}
-        ],
     },
 }
 STACK = {

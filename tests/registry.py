@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+OLLAMA = "application/vnd.docker.distribution.manifest.v2+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
 
@@ -28,7 +29,7 @@ class Registry:
     def publish(self, name: str, *sizes: int, version: int = 1) -> str:
         """A manifest of layers of these sizes; its digest."""
         path, _, tag = name.rpartition(":")
-        layers = [{"size": size, "digest": "sha256:" + "0" * 64} for size in sizes]
+        layers = [{"size": size, "digest": f"sha256:{size:064x}"} for size in sizes]
         body = json.dumps({"schemaVersion": 2, "layers": layers, "version": version}).encode()
         self.manifests[f"/v2/{path}/manifests/{tag}"] = body
         return sha256(body).hexdigest()
@@ -62,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif registry.login and self.headers.get("Authorization") != "Bearer anybody":
             scope = f'Bearer realm="http://{registry.at}/token",service="lab",scope="repository:team:pull"'
             self._answer(401, b"{}", {"WWW-Authenticate": scope})
-        elif body is None or INDEX not in self.headers.get("Accept", ""):
+        elif body is None or (OLLAMA if "/library/" in self.path else INDEX) not in self.headers.get("Accept", ""):
             self._answer(404 if self.path != "/v2/" else 200, b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}')
         else:
             self._answer(200, body, {"Content-Type": INDEX, "Docker-Content-Digest": f"sha256:{_hex(body)}"})

@@ -49,7 +49,7 @@ FOR_EVER: dict[str, tuple[str, dict[str, Any], str]] = {
     "an error": ("status", {"status": 503, "method": "GET"}, "answers HTTP 503"),
     "other bytes": ("wrong", {}, "its source has other bytes than it should; check the model's entry, then run again"),
     "forbidden": ("status", {"status": 403, "method": "GET"}, "answers HTTP 403; check the token in secrets/HF_TOKEN"),
-    "gone": ("status", {"status": 404, "method": "GET"}, "answers HTTP 404"),
+    "gone": ("status", {"status": 404, "method": "GET"}, "is not there; check the model's entry"),
     "silence": ("stall", {"after": 100}, "m.gguf"),
 }
 

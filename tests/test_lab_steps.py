@@ -30,7 +30,7 @@ def fleet(lab: Lab) -> Iterator[Fleet]:
 def _stack(folder: Path, *steps: dict[str, Any]) -> list[str]:
     """Settings of a stack whose one service has these steps."""
     entry = yaml.safe_load((OURS / "services/redis.yaml").read_text())
-    (folder / "services").mkdir()
+    (folder / "services").mkdir(parents=True)
     (folder / "services/redis.yaml").write_text(yaml.safe_dump({**entry, "steps": list(steps)}))
     stack = folder / "sown.yaml"
     # The engine is there for the lab's own settings, which name it.
@@ -51,6 +51,18 @@ def test_a_step_is_done_once_and_again_when_it_is_undone(fleet: Fleet, tmp_path:
     assert fleet.lab.run(HOST, "test -e /srv/gpufleet/data/redis/sown", check=False).returncode == 1
     converged(fleet, HOST, *stack)
     assert fleet.snapshot(HOST).containers == before
+
+
+def test_a_step_that_fetches_says_how_far_it_is(fleet: Fleet, tmp_path: Path) -> None:
+    long = "for n in $(seq 25); do dd if=/dev/zero bs=1M count=1 status=none >>/data/grown; sleep 1; done"
+    measure = "du -sk /data/grown | cut -f 1"
+    step = {"name": "grow", "check": "test $(stat -c %s /data/grown) -ge 25000000", "run": long, "measure": measure}
+    run = fleet.converge("--limit", HOST, *mirror(), *_stack(tmp_path, step))
+    assert run.code == 0, run.output
+    assert "services/redis: step grow: " in run.output
+    assert " MB, " in run.output
+    assert "kB/s" in run.output or "MB/s" in run.output
+    converged(fleet, HOST, *mirror(), *_stack(tmp_path / "again", step))
 
 
 def test_a_step_that_fails_says_why_and_nothing_secret(fleet: Fleet, tmp_path: Path) -> None:

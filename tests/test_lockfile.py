@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,22 @@ from gpufleet.catalog.lockfile import lock, text
 from gpufleet.errors import Refused
 from gpufleet.schema import Architecture, Lock, LockedModel, LockedPull, Piece
 
+
+def _pull(manifest: str) -> LockedPull:
+    return LockedPull(digest=sha256(manifest.encode()).hexdigest(), bytes=5, manifest=manifest)
+
+
 HEX = st.text("0123456789abcdef", min_size=64, max_size=64)
 PIECES = st.builds(
     Piece, bytes=st.integers(0, 2**40), digest=HEX.map("sha256:{}".format) | HEX.map(lambda h: f"git:{h[:40]}")
 )
 KEYS = st.sampled_from(["a/b@main", "A/B-1@v1 c.gguf", "x/y@main *.safetensors *.json", "llama3.2:3b", "ghcr.io/a/b:1"])
+PULLS = st.builds(
+    lambda digest, size, more: _pull(json.dumps({"layers": [{"digest": f"sha256:{digest}", "size": size}], "x": more})),
+    HEX,
+    st.integers(0, 2**40),
+    st.text(max_size=9),
+)
 MODELS = st.builds(
     LockedModel,
     revision=HEX.map(lambda h: h[:40]),
@@ -30,7 +43,7 @@ MODELS = st.builds(
 LOCKS = st.builds(
     Lock,
     models=st.dictionaries(KEYS, MODELS, max_size=3),
-    pulls=st.dictionaries(KEYS, st.builds(LockedPull, digest=HEX, bytes=st.integers(0, 2**40)), max_size=2),
+    pulls=st.dictionaries(KEYS, PULLS, max_size=2),
     images=st.dictionaries(KEYS, HEX.map("sha256:{}".format), max_size=2),
 )
 
@@ -55,6 +68,14 @@ def test_no_file_is_an_empty_lock(tmp_path: Path) -> None:
         ("models: [", "gpufleet.lock:2:1: malformed YAML: did not find expected node content; mend the line"),
         ("version: 2", "gpufleet.lock/version: 2 is not accepted; input should be 1"),
         ("modles: {}", "gpufleet.lock/modles: unknown key 'modles'; did you mean 'models'?"),
+        (
+            f"pulls: {{a:1b: {{digest: {'a' * 64}, bytes: 5, manifest: '{{}}'}}}}",
+            "gpufleet.lock/pulls/a:1b/manifest: '{}' is not accepted; it is not what `digest` says: run `gpufleet",
+        ),
+        (
+            f"pulls: {{a:1b: {{digest: {sha256(b'{}').hexdigest()}, bytes: 5, manifest: '{{}}'}}}}",
+            "gpufleet.lock/pulls/a:1b/manifest: '{}' is not accepted; no model of Ollama's has such: run `gpufleet",
+        ),
         ("images: {a/b:1: latest}", "gpufleet.lock/images/a/b:1: 'latest' is not accepted; write it like sha256:HEX"),
     ],
 )

@@ -56,6 +56,21 @@ def told(plan: Plan, facts: HostFacts) -> HostStock:
     return stock(plan, facts, asked(Models(), plan))
 
 
+def test_a_blob_that_no_manifest_names_is_told(plan: Plan, hosts: dict[str, HostFacts]) -> None:
+    library, named, left = "ollama/models", "a" * 64, "b" * 64
+    fill(
+        plan,
+        f"{library}/blobs/sha256-{named}",
+        f"{library}/blobs/sha256-{left}",
+        f"{library}/blobs/sha256-{left}.set-aside",
+    )
+    fill(plan, f"{library}/manifests/registry.ollama.ai/library/tiny/1b")
+    Path(plan.models_dir, library, "manifests/registry.ollama.ai/library/tiny/1b").write_text(f'{{"sha256:{named}"}}')
+    held = {one.path: (one.what, one.unused) for one in told(plan, hosts["cpu"]).held if "blobs" in one.path}
+    at = f"models/{library}/blobs/sha256-{left}"
+    assert held == {at: ("file", True), f"{at}.set-aside": ("set-aside", True)}
+
+
 def folder_of(plan: Plan) -> str:
     return plan.below_models(plan.downloads[0].folder)
 

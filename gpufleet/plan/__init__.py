@@ -14,7 +14,7 @@ from .driver import against as drivers
 from .driver import driverless, other_branch
 from .explain import explain
 from .external import asked, externals, urls
-from .fetch import downloads, left, missing, of_model, pulls
+from .fetch import downloads, left, missing, of_weights, pulls
 from .finding import block
 from .fleet import against as alone
 from .fleet import filtered, joined, member, nobodys, remembered
@@ -176,9 +176,9 @@ def _token(wanted: Wanted, fetch: Iterable[Download], facts: HostFacts) -> tuple
 def _gated(wanted: Wanted, facts: HostFacts) -> Iterable[str]:
     """Pages of the models that cannot be fetched without a token."""
     hub = wanted.settings.mirrors.huggingface.rstrip("/")
-    for model in (w.model for w in wanted.own_weights if w.model.gated):
-        if any(left(d, facts.present) for d in of_model(model, wanted.models_dir, hub)):
-            yield f"{hub}/{model.repo}"
+    for service, w in ((s, w) for s in wanted.services for w in s.weights if w.model.gated):
+        if any(left(d, facts.present) for d in of_weights(wanted, service, w)):
+            yield f"{hub}/{w.model.repo}"
 
 
 def _asked_for(wanted: Wanted, secrets: Iterable[Secret], facts: HostFacts) -> Iterable[Finding]:

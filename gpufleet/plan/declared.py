@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ..errors import Problem, Refused, choose
 from ..schema import Model, Service, Settings, StackService
+from .library import called
 
 
 def check_ports(where: str, entry: StackService, service: Service, publish: int | None) -> None:
@@ -57,6 +58,11 @@ def check_source(where: str, name: str, service: Service, model: Model, ours: bo
 
     ``ours``: the stack's own choice, of which a file may be one that the program finds by itself.
     """
+    if service.library:
+        if not called(model):
+            what = f"{name} takes a name of its registry's, or one file .gguf, unlike {model.label}"
+            raise Refused(Problem(where, what, "choose another model"))
+        return
     said = " ".join([*service.command, *service.environment.values(), *(s.check + s.run for s in service.steps)])
     if model.pull and ".pull" not in said:
         what = f"{name} is started with a file, and {model.label} is fetched by its program"

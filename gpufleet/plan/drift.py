@@ -59,7 +59,8 @@ def differences(plan: Plan, release: Rendered, state: HostState) -> Iterator[Cha
         given = [f"{s.name} is not the one given" for s in secrets if s.name in plan.given]
         what = [*([f"has no {made}"] if made else []), *given] or ["is not root's alone"]
         yield from _changes("secrets", (f"{plan.env}: {line}" for line in what))
-    yield from _changes("models", (f"{d.path}: is not there whole" for d in missing_models(plan, state)))
+    lacking = dict.fromkeys(d.label for d in missing_models(plan, state))
+    yield from _changes("models", (f"{label}: is not there whole" for label in lacking))
     if not state.release:
         yield Change(kind="release", what=f"release {release.id} is not there")
     else:

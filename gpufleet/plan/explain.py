@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..schema import Plan
 from . import ledger
 
@@ -21,6 +23,9 @@ def explain(plan: Plan) -> list[str]:
         lines.append("  the rest is planned after the reboot, when the cards are known")
     for book in plan.ledgers:
         lines += [f"  {line}" for line in ledger.text(book)]
-    lines += [f"  model {d.path.rsplit('/', 1)[1]}: {ledger.mib(d.bytes)} MiB" for d in plan.downloads]
+    sizes = Counter[str]()
+    for d in plan.downloads:
+        sizes[d.of or d.path.rsplit("/", 1)[1]] += d.bytes
+    lines += [f"  model {name}: {ledger.mib(size)} MiB" for name, size in sizes.items()]
     lines += [f"  url {name}: {url}" for name, url in plan.urls]
     return lines + [f"  {f.severity}: {f}" for f in plan.findings if f.severity != "blocks"]

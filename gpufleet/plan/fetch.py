@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from ..schema import Download, HostFacts, Model, Pull
+from . import library
 from .ledger import mib
 from .place import Placed
-from .wanted import Wanted
+from .wanted import Wanted, WantedService
+from .weights import Weights
 
 UNPACKED = 3
 ImageT = TypeVar("ImageT", bound=Pull)
@@ -16,9 +18,16 @@ ImageT = TypeVar("ImageT", bound=Pull)
 
 def downloads(wanted: Wanted) -> tuple[Download, ...]:
     """The model files, by path."""
-    hub = wanted.settings.mirrors.huggingface
-    found = {d.path: d for w in wanted.own_weights for d in of_model(w.model, wanted.models_dir, hub)}
+    found = {d.path: d for s in wanted.services for w in s.weights for d in of_weights(wanted, s, w)}
     return tuple(found[path] for path in sorted(found))
+
+
+def of_weights(wanted: Wanted, service: WantedService, weights: Weights) -> tuple[Download, ...]:
+    """The files of a model where the service looks for them."""
+    at, mirrors = wanted.models_dir, wanted.settings.mirrors
+    if below := service.service.library:
+        return library.downloads(weights, f"{at}/{below}", f"{at}/.incoming", mirrors)
+    return of_model(weights.model, at, mirrors.huggingface)
 
 
 def of_model(model: Model, at: str, hub: str) -> tuple[Download, ...]:
@@ -55,8 +64,8 @@ def left(download: Download, present: Mapping[str, int]) -> int:
 def by_programs(wanted: Wanted, facts: HostFacts) -> int:
     """Bytes of the models that programs fetch by themselves; nothing of a program whose container is there already."""
     there = {c.service for c in facts.engine.containers if c.project == wanted.stack}
-    asked = (w.model for s in wanted.services if s.name not in there for w in s.weights)
-    return sum({model.pull: model.bytes for model in asked if model.pull}.values())
+    asked = {name: size for s in wanted.services if s.name not in there for name, size in s.alone.items()}
+    return sum(asked.values())
 
 
 def pulls(wanted: Wanted, placed: Placed) -> tuple[Pull, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..schema import Fetch, HostFacts, HostForecast, HostState, Made, PlacedService, Plan, PlannedBuild
+from ..schema import Download, Fetch, HostFacts, HostForecast, HostState, Made, PlacedService, Plan, PlannedBuild
 from ..schema.forecast import Change, Outlook
 from .drift import Rendered, container_changes, missing_models, missing_steps
 from .fetch import left, missing
@@ -79,8 +79,11 @@ def _services(plan: Plan) -> Iterable[PlacedService]:
 
 
 def _fetches(plan: Plan, facts: HostFacts, state: HostState) -> Iterable[Fetch]:
+    files: dict[str, list[Download]] = {}
     for d in missing_models(plan, state):
-        yield Fetch(path=d.path, bytes=d.bytes, left=left(d, facts.present))
+        files.setdefault(d.label, []).append(d)
+    for label, parts in files.items():
+        yield Fetch(path=label, bytes=sum(d.bytes for d in parts), left=sum(left(d, facts.present) for d in parts))
     by_programs = {step.model: step.bytes for step in missing_steps(plan, state) if step.model}
     run = {c.service for c in state.containers if c.project == plan.stack}
     # A program that fetches at its start, by no step of ours: whether it has is known once it runs.

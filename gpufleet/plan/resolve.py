@@ -10,10 +10,11 @@ from ..errors import Problem, Refused
 from ..schema import Directory, HostFacts, Mount, Output, PlannedService, PlannedStep
 from .access import access
 from .build import image
-from .fetch import of_model
+from .fetch import of_weights
 from .fill import fill
 from .knobs import memory
 from .ledger import MIB, mib
+from .library import ident
 from .need import evicted, need
 from .place import Place, Placed
 from .wanted import Wanted, WantedService
@@ -44,9 +45,9 @@ def resolve(
         model=first.name if first else None,
         model_digest=first.model.digest if first else None,
         models=tuple(w.name for w in service.weights),
-        files=tuple(d.path for w in service.weights for d in of_model(w.model, wanted.models_dir, "")),
+        files=tuple(d.path for w in service.weights for d in of_weights(wanted, service, w)),
         pulled=service.pulled,
-        pulled_bytes=sum({w.model.pull: w.model.bytes for w in service.weights if w.model.pull}.values()),
+        pulled_bytes=sum(service.alone.values()),
         unloads=_unloads(service, told),
         image=image(wanted, service, at.accelerator),
         accelerator=at.accelerator,
@@ -73,13 +74,13 @@ def _steps(service: WantedService, names: Mapping[str, Any]) -> tuple[PlannedSte
     where, entry = f"services/{service.entry.service}/steps", service.service
     found, fetches = [], next((step for step in entry.steps if step.each), None)
     for step in entry.steps:
-        for model in [m for m in names["models"] if m["pull"]] if step.each else [names["model"]]:
+        for model in [m for m in names["models"] if m["pull"] in service.alone] if step.each else [names["model"]]:
             told, at = {**names, "model": model}, f"{where}/{step.name}"
-            check, run = (fill(text, told, f"{at}/{key}") for key, text in (("check", step.check), ("run", step.run)))
+            words = {key: fill(getattr(step, key), told, f"{at}/{key}") for key in ("check", "run", "measure")}
             name = f"{step.name} {model['name']}" if step.each else step.name
             what = {"model": model["pull"], "bytes": model["bytes"]} if step is fetches else {}
             base = {"service": service.name, "name": name, "deadline": step.deadline}
-            found.append(PlannedStep(check=check, run=run, **base, **what))
+            found.append(PlannedStep(**words, **base, **what))
     return tuple(found)
 
 
@@ -107,7 +108,7 @@ def _has_names(service: WantedService) -> bool:
 def _names(
     wanted: Wanted, service: WantedService, placed: Placed, told: dict[str, int], urls: Mapping[str, str]
 ) -> dict[str, Any]:
-    models = [_told(w, service.service.suffix) for w in service.weights]
+    models = [_told(w, service) for w in service.weights]
     return {
         "memory": told,
         "models": models,
@@ -127,11 +128,15 @@ def _names(
     }
 
 
-def _told(weights: Weights, suffix: str) -> dict[str, Any]:
-    """A model, as a catalog entry can ask for it: ``file`` and ``folder`` are below the directory of models."""
+def _told(weights: Weights, service: WantedService) -> dict[str, Any]:
+    """A model, as a catalog entry can ask for it: ``file`` and ``folder`` are below the directory of models.
+
+    ``pull``: what its program calls it; ``id``: how Ollama shows its content, where that is known.
+    """
     model = weights.model
-    where = {"file": model.main(suffix), "folder": None if model.file else model.at or None}
-    return {**model.model_dump(exclude={"files"}), **where, "name": weights.name}
+    where = {"file": model.main(service.service.suffix), "folder": None if model.file else model.at or None}
+    known = {"pull": service.pulled.get(weights.name), "id": ident(weights) if service.service.library else ""}
+    return {**model.model_dump(exclude={"files"}), **where, **known, "name": weights.name}
 
 
 def _memory_mib(service: WantedService, at: Place) -> int:

@@ -9,15 +9,16 @@ from typing import Any
 
 from ..catalog import Catalog
 from ..catalog.lockfile import lock
-from ..errors import Problem, Refused, choose
-from ..schema import Model, Service, Settings, Stack, StackService, read
+from ..errors import Problem, Refused
+from ..schema import Service, Settings, Stack, StackService, read
 from .chosen import elsewhere, on_others, unwanted
 from .declared import check_card, check_models, check_order, check_ports, check_source, shared_port
 from .known import check, check_accept
+from .library import called
 from .options import options
 from .roles import Duty, duty
 from .stacks import at_tier, beside, tiers
-from .weights import Weights, locked, together, unlocked
+from .weights import Weights, declared, together, unlocked
 
 TOKEN = "HF_TOKEN"
 
@@ -50,8 +51,14 @@ class WantedService:
 
     @property
     def pulled(self) -> dict[str, str]:
-        """By model the name by which its program fetches it, and answers for it."""
-        return {w.name: w.model.pull for w in self.weights if w.model.pull}
+        """By model the name by which its program fetches it, or has it, and answers for it."""
+        known = {w.name: called(w.model) if self.service.library else w.model.pull for w in self.weights}
+        return {name: said for name, said in known.items() if said}
+
+    @property
+    def alone(self) -> dict[str, int]:
+        """Bytes of the models that its program fetches by itself, by the names that it has for them."""
+        return {w.model.pull: w.model.bytes for w in self.weights if w.model.pull and not w.pull}
 
     @property
     def started_with(self) -> Weights | None:
@@ -203,7 +210,7 @@ def _service(stack_name: str, key: str, stack: Stack, settings: Settings, catalo
     check_card(where, key, entry, service, settings)
     names = [entry.model] if entry.model else entry.models
     residents, on_demand = (
-        tuple(Weights(n, _model(f"{where}/model", n, stack, settings, catalog)) for n in some)
+        tuple(declared(f"{where}/model", n, stack, settings, catalog, service) for n in some)
         for some in (names, entry.on_demand)
     )
     for weights in (*residents, *on_demand):
@@ -229,14 +236,3 @@ def _sources(entry: StackService, service: Service, catalog: Catalog) -> dict[st
         if build.dockerfile not in found[build.name]:
             raise Refused(Problem(f"{where} -> images/{build.name}", f"has no {build.dockerfile}", "add it"))
     return found
-
-
-def _model(where: str, name: str, stack: Stack, settings: Settings, catalog: Catalog) -> Model:
-    if name not in stack.models:
-        raise Refused(Problem(where, f"the stack has no model '{name}'", choose(name, stack.models)))
-    chosen = settings.models.get(name, stack.models[name])
-    try:
-        model = chosen if isinstance(chosen, Model) else catalog.model(chosen)
-        return model if model.locked else locked(model, lock(Path(settings.lock)))
-    except Refused as refused:
-        raise _seen_from(f"group_data/models/{name}", refused) from None

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
-from ..errors import Problem
-from ..schema import Lock, Model
+from ..catalog import Catalog
+from ..catalog.lockfile import lock as lock_at
+from ..errors import Problem, Refused, choose
+from ..schema import Lock, LockedPull, Model, Service, Settings, Stack
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A model by the name that the stack has for it."""
+    """A model by the name that the stack has for it. ``pull``: what the lock has of one that Ollama knows by a name."""
 
     name: str
     model: Model
+    pull: LockedPull | None = None
+
+
+def declared(where: str, name: str, stack: Stack, settings: Settings, catalog: Catalog, service: Service) -> Weights:
+    """The model that ``stack`` calls ``name``, or the settings have in its place, as the lock knows it."""
+    if name not in stack.models:
+        raise Refused(Problem(where, f"the stack has no model '{name}'", choose(name, stack.models)))
+    chosen = settings.models.get(name, stack.models[name])
+    try:
+        model, known = chosen if isinstance(chosen, Model) else catalog.model(chosen), lock_at(Path(settings.lock))
+    except Refused as refused:
+        where = f"group_data/models/{name}"
+        raise Refused(*(Problem(f"{where} -> {p.where}", p.what, p.fix) for p in refused.problems)) from None
+    pull = known.pulls.get(model.pull or "") if service.library else None
+    return Weights(name, model if model.locked else locked(model, known), pull)
 
 
 def locked(model: Model, lock: Lock) -> Model:
@@ -28,6 +46,7 @@ def locked(model: Model, lock: Lock) -> Model:
             "files": entry.files,
             "bytes": sum(piece.bytes for piece in entry.files.values()),
             "gated": entry.gated,
+            "family": model.family or entry.family,
             "architecture": model.architecture or entry.architecture,
             "licence": model.licence or entry.licence,
         }

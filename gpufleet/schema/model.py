@@ -12,6 +12,7 @@ from .base import Bytes, Http, Noun, Sha256, like
 from .licence import AnyLicence
 
 FILE = r"^[A-Za-z0-9_][\w.-]*(/[\w][\w.-]*)*$"
+Family = Annotated[str, like(r"^([a-z0-9][a-z0-9_.-]*)?$", "write it like llama, as `general.architecture` has it")]
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -86,10 +87,11 @@ class Model(Noun):
     revision: Annotated[str, like(r"^[\w][\w./-]*$", "write a commit, a branch or a tag")] | None = None
     url: Http | None = None
     pull: Annotated[str, like(r"^[A-Za-z0-9][\w./:-]*$", "write it like llama3.2:3b")] | None = Field(
-        default=None, description="the name by which a step of the service fetches it, such as Ollama's llama3.2:3b"
+        default=None, description="the name by which its program knows it, such as Ollama's llama3.2:3b"
     )
     bytes: Bytes = Field(0, description="its size; of a repository the lock knows it")
     sha256: Sha256 | None = None
+    family: Family = Field("", description="what a GGUF file calls its architecture; of a repository the lock knows it")
     gated: bool = Field(False, description="only who has accepted its terms may fetch it, with a token")
     architecture: Architecture | None = None
     licence: AnyLicence = Field("", description="a text, or what has to be accepted: `{name: NAME, page: URL}`")

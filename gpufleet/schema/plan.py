@@ -32,6 +32,7 @@ class PlannedStep(Noun):
     name: str
     check: str
     run: str
+    measure: str = ""
     deadline: int
     model: str | None = None
     bytes: int = 0
@@ -54,16 +55,25 @@ class Directory(Noun):
 class Download(Noun):
     """A model file that must be there, complete. ``part``: its name until it is; ``hub``: its URL is the Hub's own.
 
-    ``folder``: the directory that is seen only with all of its files.
+    ``folder``: the directory that is seen only with all of its files. ``text``: what is in it, of one of ours;
+    ``after``: files that have to be there before it is seen; ``of``: the model that it is a part of, for people.
     """
 
     path: str
     part: str
-    url: str
+    url: str = ""
     hub: bool = False
     bytes: int
     digest: str
     folder: str = ""
+    text: str = ""
+    after: tuple[str, ...] = ()
+    of: str = ""
+
+    @property
+    def label(self) -> str:
+        """What people know it by."""
+        return self.of or self.path
 
 
 class Output(Noun):

@@ -71,21 +71,22 @@ class Gate(Noun):
 class Step(Noun):
     """What is done once in the running container, by its shell: ``run``, unless ``check`` says that it is complete.
 
-    Both may use ``{{ ... }}``; with ``each: model`` they are for every model with ``pull`` of the service, as
-    ``{{ model }}``: the first such step is what fetches it.
+    Both may use ``{{ ... }}``; with ``each: model`` they are for every model of the service that has ``pull``
+    and that gpufleet does not fetch, as ``{{ model }}``: the first such step is what fetches it.
     """
 
     name: Name
     check: str = Field(min_length=1, description="succeeds when nothing is left to do; asked at every run")
     run: str = Field(min_length=1, description="may be killed and begun again")
     each: Literal["model"] | None = None
+    measure: str = Field("", description="prints how many KiB are there: so that it says how far it is")
     deadline: int = Field(3600, ge=1, description="seconds that `run` may take")
 
 
 class OnCpu(Noun):
     """How to see that a program runs without the card that it was given: engines go on without a word.
 
-    ``says``: extended regular expression of a line in its log, or of what ``command`` prints in the container.
+    ``says``: extended regular expression of a line in its log, or of what ``command`` prints in the container, too.
     ``resident``: it holds its model as long as it runs, so one of its processes must be on a card.
     """
 
@@ -129,6 +130,11 @@ class Service(Noun):
         "none", description="one: it is started with it; many: it loads them by itself, and unloads some for others"
     )
     suffix: str = Field("", description="how the files of its models end, such as .gguf; empty: any way")
+    library: Annotated[str, like(r"^([a-z0-9][a-z0-9/_-]*)?$", "write a path below the directory of models")] = Field(
+        "",
+        description="where it keeps models as Ollama does, below the directory of models: those that are locked, and "
+        "files .gguf, are put there before it starts",
+    )
     takes_all: bool = Field(False, description="takes all the memory it may have at its start (`memory.share`)")
     slots: Literal["share", "each", "pool"] = Field(
         "share",

@@ -71,7 +71,7 @@ class Mirrors(Noun):
         {},
         description="fingerprint of the key that signs a repository on your mirror, where it is not the vendor's",
     )
-    ollama: Url = Field("https://registry.ollama.ai", description="where `gpufleet lock` asks for Ollama's models")
+    ollama: Url = Field("https://registry.ollama.ai", description="the registry of Ollama's models")
     registry: Registry | None = Field(
         None, description="registry for images: this, then their own name with its registry"
     )

@@ -125,7 +125,8 @@ RECIPES = {
     "docker.io/ollama/ollama": debian(
         "python3",
         ["ollama", "serve"],
-        files=["ollama.py"],
+        files=["ollama.py", "ollama_library.py"],
+        setup="mv /usr/bin/ollama_library /usr/bin/ollama_library.py",
         env=[f"OLLAMA_SOURCE=http://{GATEWAY}:8081/lab-tiny.gguf"],
         tree=llama_tree,
         real=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ from .patience import FAILED, TIMEOUT, patiently, refusal, status_of
 TOKEN = 'give a token: secrets = {"HF_TOKEN": "env:HF_TOKEN"}'
 # Numbers stand in the first bytes of a GGUF file; a config.json is smaller.
 HEAD = 1 << 20
+FAMILY = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 class Hub:
@@ -62,21 +64,25 @@ class Hub:
         if info.gated:  # everybody may list its files
             url = at.source(next(iter(taken)), self.endpoint)
             patiently(lambda: get_hf_file_metadata(url, token=self.token, timeout=TIMEOUT, endpoint=self.endpoint))
-        numbers = self._architecture(at, taken, files)
+        family, numbers = self._architecture(at, taken, files)
         told = {"revision": info.sha, "files": taken, "gated": bool(info.gated), "licence": _licence(info.card_data)}
-        return read(LockedModel, {**told, "architecture": numbers}, where)
+        return read(LockedModel, {**told, "family": family, "architecture": numbers}, where)
 
-    def _architecture(self, model: Model, taken: dict[str, Any], files: dict[str, Any]) -> Architecture | None:
-        """Of the files taken, where they say so themselves; else of the repository."""
+    def _architecture(
+        self, model: Model, taken: dict[str, Any], files: dict[str, Any]
+    ) -> tuple[str, Architecture | None]:
+        """What a GGUF file calls it, and its numbers: of the files taken, where they say so; else of the repository."""
         if first := next((path for path in taken if path.endswith(".gguf")), None):
-            return architecture.of_gguf(gguf.pairs(self._head(model, first)))
+            pairs = gguf.pairs(self._head(model, first))
+            family = str(pairs.get("general.architecture", ""))
+            return family if FAMILY.fullmatch(family) else "", architecture.of_gguf(pairs)
         if "config.json" not in files:
-            return None
+            return "", None
         try:
             told = json.loads(self._head(model, "config.json"))
         except (ValueError, RecursionError):
-            return None
-        return architecture.of_config(told) if isinstance(told, dict) else None
+            return "", None
+        return "", architecture.of_config(told) if isinstance(told, dict) else None
 
     def _head(self, model: Model, path: str) -> bytes:
         """The first bytes of a file, also where a Range is ignored."""

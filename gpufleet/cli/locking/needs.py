@@ -15,9 +15,6 @@ from ...plan.weights import Weights
 from ...schema import Model, Service, Settings, read
 from ..ask import check_read, empty, options, pyinfra
 
-# How to tell the models that Ollama fetches from what other programs do.
-OLLAMA = "ollama pull"
-
 
 @dataclass
 class Need:
@@ -91,5 +88,5 @@ def _of_model(weights: Weights, service: Service, settings: Settings) -> Iterato
     where, model = f"models/{weights.name}", weights.model
     if model.repo and not model.locked:
         yield Need("models", model.key, where, settings, {weights.name, model.repo, model.key}, model)
-    elif model.pull and any(OLLAMA in step.run for step in service.steps):
+    elif model.pull and service.library:
         yield Need("pulls", model.pull, where, settings, {weights.name, model.pull})

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from ...errors import Problem, Refused
+from ...plan.library import named
 from ...schema import LockedPull
 from .patience import TIMEOUT, patiently, refusal, status_of
 
@@ -25,6 +26,8 @@ KINDS = ", ".join(
         "docker.distribution.manifest.v2",
     )
 )
+# What Ollama asks for, so that the bytes are those that it would keep.
+OLLAMA = "application/vnd.docker.distribution.manifest.v2+json"
 HUB, REALLY = "docker.io", "registry-1.docker.io"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
@@ -43,20 +46,20 @@ def image(where: str, name: str) -> str:
 
 def pull(where: str, name: str, ollama: str) -> LockedPull:
     """What Ollama fetches by ``name``, of the registry at the URL ``ollama``; raises Refused."""
-    *parts, last = name.split("/")
-    short, _, tag = last.partition(":")
-    if len(parts) > 1:  # HOST/OWNER/NAME
-        ollama, parts = f"https://{parts[0]}", parts[1:]
-    url = f"{ollama.rstrip('/')}/v2/{'/'.join([*(parts or ['library']), short])}/manifests/{tag or 'latest'}"
+    place = named(name)
+    if not place:
+        raise Refused(Problem(where, f"'{name}' is no name of Ollama's", "write it like llama3.2:3b"))
+    server = f"https://{place.host}" if place.host else ollama
     try:
-        answer = patiently(lambda: _ask("GET", url, KINDS))
+        answer = patiently(lambda: _ask("GET", f"{place.api(ollama)}/manifests/{place.tag}", OLLAMA))
         sizes = [int(layer["size"]) for layer in answer.json()["layers"]]
+        digest = sha256(answer.content).hexdigest()
+        return LockedPull(digest=digest, bytes=sum(sizes), manifest=answer.content.decode())
     except httpx.HTTPError as error:
-        raise _refused(where, ollama, name, error) from None
+        raise _refused(where, server, name, error) from None
     except (KeyError, TypeError, ValueError):
-        what = f"{ollama} does not answer as a registry of Ollama's does"
+        what = f"{server} does not answer as a registry of Ollama's does"
         raise Refused(Problem(where, what, "check `mirrors.ollama`")) from None
-    return LockedPull(digest=sha256(answer.content).hexdigest(), bytes=sum(sizes))
 
 
 def _manifest(registry: str, path: str, tag: str) -> httpx.Response:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from shlex import quote
 
 from ...schema import Directory, Output, Plan, PlannedService
-from .storage import DATA, FILES, TOOLS, fetched, name, ours
+from .storage import DATA, FILES, TOOLS, fetched, models, name, ours
 from .text import Expr, Object
 
 NOBODY = 65534
 MODELS = "/models"
+PUT = 'put() { mkdir -p "${path%/*}" && echo "$text" | base64 -d >"$path.new" && mv "$path.new" "$path"; }'
 
 
 def containers(plan: Plan, s: PlannedService) -> list[Object]:
@@ -64,17 +66,25 @@ def _models(plan: Plan, s: PlannedService) -> list[Object]:
     files = fetched(plan, s)
     if not files:
         return []
+    places = [f"{MODELS}{path.removeprefix(plan.models_dir)}" for path in models(plan, s)]
     lines = [
-        f"exec 9>{MODELS}/.lock",
+        f"exec 9>{places[0]}/.lock",
         "flock 9",
         'get() { [ "$(stat -c %s "$path" 2>/dev/null)" = "$bytes" ] || sh -eu /tools/fetch.sh; }',
         "export path url bytes digest",
+        *([PUT] if any(d.text for d in files) else []),
     ]
     for d in files:
         at = f"{MODELS}/{plan.below_models(d.path)}"
-        lines.append(f"path={quote(at)} url={quote(d.url)} bytes={d.bytes} digest={d.digest}\nget")
+        if d.text:
+            lines.append(f"path={quote(at)} text={b64encode(d.text.encode()).decode()}\nput")
+        else:
+            lines.append(f"path={quote(at)} url={quote(d.url)} bytes={d.bytes} digest={d.digest}\nget")
     mounts: list[Object] = [
-        {"name": name(plan, plan.models_dir), "mountPath": MODELS, "subPath": DATA},
+        *(
+            {"name": name(plan, p), "mountPath": at, "subPath": DATA}
+            for p, at in zip(models(plan, s), places, strict=True)
+        ),
         {"name": TOOLS, "mountPath": "/tools", "readOnly": True},
     ]
     return [_container("models", "\n".join(lines) + "\n", mounts, 0, ["DAC_OVERRIDE"])]

@@ -73,7 +73,8 @@ def name(plan: Plan, path: str) -> str:
 
 def _gib(plan: Plan, path: str) -> int:
     """Room for the models that are known to come there, and some."""
-    files = sum(d.bytes for d in plan.downloads) if path == plan.models_dir else 0
+    users = [s for s in plan.services if any(m.source == path for m in ours(plan, s))]
+    files = sum({d.path: d.bytes for s in users for d in fetched(plan, s)}.values())
     pulled = max((s.pulled_bytes for s in plan.services if s.pulled_bytes and _fetches_to(plan, s) == path), default=0)
     return SPARE_GIB + -(-(files + pulled) // GIB)
 
@@ -134,8 +135,13 @@ def _mount(volume: str, target: str, part: str | None, read_only: bool) -> Objec
 
 def fetched(plan: Plan, s: PlannedService) -> list[Download]:
     """Model files to be there before a service starts."""
-    mounted = {m.source for m in ours(plan, s)}
-    return [d for d in plan.downloads if d.path in s.files and plan.models_dir in mounted]
+    mounted = models(plan, s)
+    return [d for d in plan.downloads if d.path in s.files and any(d.path.startswith(f"{at}/") for at in mounted)]
+
+
+def models(plan: Plan, s: PlannedService) -> list[str]:
+    """Its directories of models: the common one, or its own in that."""
+    return [m.source for m in ours(plan, s) if f"{m.source}/".startswith(f"{plan.models_dir}/")]
 
 
 def claim(plan: Plan, told: Claim) -> Object:

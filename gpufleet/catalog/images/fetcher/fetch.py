@@ -47,12 +47,13 @@ class Fetcher:
             raise Failed(f"is a link to {os.readlink(at)}, which containers do not see; put the file itself here")
         if at.exists() and self._right(f, f.path):
             return
-        if at.exists():
-            say(f"models/{f.path}: has other bytes than it should; set aside as {self.store.aside(at)}")
-        if not f.bytes:
-            part.touch()
-        if (twin := self.store.twin(f.digest)) and twin != part:
-            self.store.link(twin, part)
+        if at.exists() and not (f.text and self.store.untouched(f.path)):  # what we wrote we may write anew
+            say(f"{f.label}: has other bytes than it should; set aside as {self.store.aside(at)}")
+        if f.text or not f.bytes:
+            part.write_text(f.text)
+        elif (twin := self.store.twin(f.digest)) and twin != part:
+            if not self.store.link(twin, part):
+                say(f"{f.label}: copied, as its file system has no hard links")
             self.store.verified(f.part, f.digest)
         for wrong in range(2):
             if self._right(f, f.part):
@@ -170,12 +171,14 @@ def fetch(fetcher: Fetcher, files: list[Wanted]) -> list[str]:
         try:
             fetcher.ensure(f)
         except (Failed, OSError) as error:
-            wrong[f.path] = f"models/{f.path}: {_why(error)}"
+            wrong[f.path] = f"{f.label}: {_why(error)}"
 
     first = {f.part: f for f in files}  # of the same bytes under two names, one brings them
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(one, first.values()))
     for group in groups(files):
+        if not all(fetcher.store.untouched(path) for f in group for path in f.after):
+            continue  # they could not be had, or another host fetches them
         if not any(f.part in {w.part for w in files if w.path in wrong} for f in group):
             for f in group:
                 one(f)  # its twin may have got its name meanwhile

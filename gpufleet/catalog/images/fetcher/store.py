@@ -6,16 +6,19 @@ need not read it again.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO
+
+from meter import say
 
 CHUNK = 4 << 20
 
@@ -25,7 +28,8 @@ class Wanted:
     """A file to be there. ``path`` and ``part``, which it is until it is whole, are below the store.
 
     ``folder``: the directory that is seen only with all of its files. ``urls``: where it is, the first first; of the
-    Hub's own, ``hub``.
+    Hub's own, ``hub``. ``text``: what is in it, of one that is ours; it is seen only ``after`` other files. ``of``: the
+    model that it is a part of.
     """
 
     path: str
@@ -35,6 +39,14 @@ class Wanted:
     urls: list[str]
     hub: bool = False
     folder: str = ""
+    text: str = ""
+    after: list[str] = field(default_factory=list)
+    of: str = ""
+
+    @property
+    def label(self) -> str:
+        """What people know it by."""
+        return f"models/{self.path}" + (f", of {self.of}" if self.of else "")
 
 
 class Reader:
@@ -105,6 +117,10 @@ class Store:
         """Whether it is as it was when these very bytes were found in it."""
         return self.known.get(path) == (digest, self._mark(path))
 
+    def untouched(self, path: str) -> bool:
+        """Whether it is as it was when it was found right."""
+        return path in self.known and self.known[path][1] == self._mark(path)
+
     def verified(self, path: str, digest: str) -> None:
         """Remember that a file has these bytes."""
         with self.busy:
@@ -139,13 +155,15 @@ class Store:
         path.rename(path.with_name(name))
         return name
 
-    def link(self, source: Path, part: Path) -> None:
-        """The same bytes once more, without taking room where the file system can."""
+    def link(self, source: Path, part: Path) -> bool:
+        """The same bytes once more, without taking room where the file system can; whether it could."""
         part.unlink(missing_ok=True)
         try:
             os.link(source, part)
         except OSError:
             shutil.copyfile(source, part)
+            return False
+        return True
 
     def gather(self, files: list[Wanted]) -> None:
         """Take back what a run that was cut off had put together of a folder."""
@@ -173,9 +191,22 @@ class Store:
         return f".incoming/{f.path}"
 
     def _move(self, old: str, new: str) -> None:
-        """A file keeps what is known of it, in its new place."""
-        (self.root / new).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / old).rename(self.root / new)
+        """A file keeps what is known of it, in its new place; on another file system it is a copy."""
+        source, target = self.root / old, self.root / new
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            source.rename(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            copy = target.with_name(f".gpufleet-{target.name}")
+            shutil.copyfile(source, copy)
+            with copy.open("rb") as file:
+                os.fsync(file.fileno())
+            copy.rename(target)
+            source.unlink()
+            self.known[old] = (self.known[old][0], self._mark(new))
+            say(f"models/{new}: copied, as it is on another file system")
         if old in self.known:
             self.known[new] = self.known.pop(old)
 

@@ -88,6 +88,9 @@ def reason(error: Exception, url: str) -> tuple[str, bool]:
         return f"{url} is not there; run `gpufleet lock INVENTORY` to see what is", False
     if isinstance(error, HfHubHTTPError | httpx2.HTTPStatusError):
         status = error.response.status_code
+        if status == 404:
+            fix = "check the model's entry, or see what is there with `gpufleet lock INVENTORY --upgrade`"
+            return f"{url} is not there; {fix}", False
         if status in (401, 403):
             return f"{url} answers HTTP {status}; check the token in secrets/HF_TOKEN", False
         return f"{url} answers HTTP {status}", status in (408, 425, 429) or status >= 500

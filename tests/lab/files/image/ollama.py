@@ -1,11 +1,10 @@
 #!/usr/bin/python3
 """A stand-in for Ollama: its commands and its API before real llama.cpp servers, one for each loaded model.
 
-A pull takes a small model from $OLLAMA_SOURCE, whatever its name: `embed` in a name makes it one for embeddings.
-What it keeps lies as Ollama's own files do: blobs by their digests, and a manifest that is written last.
+A pull takes a small model from $OLLAMA_SOURCE, whatever its name: `embed` in a name makes it one for embeddings. With a
+file `lab-on-cpu` beside its models it says that it computes without a card.
 """
 
-import hashlib
 import json
 import os
 import socket
@@ -21,29 +20,11 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 
-ROOT = Path(os.environ.get("OLLAMA_MODELS", "/root/.ollama/models"))
-SOURCE = os.environ["OLLAMA_SOURCE"]
+from ollama_library import ROOT, about, blob, fetch, manifest, names, prune
+
 HERE = "http://127.0.0.1:11434"
 LOADED: dict[str, "Runner"] = {}
 LOCK = threading.RLock()
-
-
-def manifest(name: str) -> Path:
-    base, _, tag = name.partition(":")
-    folder = base if "/" in base else f"library/{base}"
-    return ROOT / "manifests/registry.ollama.ai" / folder / (tag or "latest")
-
-
-def blob(name: str) -> Path:
-    """The file of a model that is complete."""
-    digest = str(json.loads(manifest(name).read_text())["layers"][0]["digest"])
-    return ROOT / "blobs" / digest.replace(":", "-")
-
-
-def names() -> list[str]:
-    top = ROOT / "manifests/registry.ollama.ai"
-    paths = sorted(p.relative_to(top) for p in top.glob("*/*/*") if p.is_file())
-    return [f"{p.parent}:{p.name}".removeprefix("library/") for p in paths]
 
 
 class Runner:
@@ -57,7 +38,7 @@ class Runner:
         context = os.environ.get("OLLAMA_CONTEXT_LENGTH", "4096")
         command = ["llama-server", "-m", blob(name), "--port", str(self.port), "-c", context, "-np", "1", *kind]
         self.program = subprocess.Popen([str(c) for c in command], stdout=sys.stderr)
-        self.used = time.monotonic()
+        self.used, self.about = time.monotonic(), about(name)
         while not self.healthy():
             if self.program.poll() is not None:
                 raise OSError(f"llama runner process has terminated: {self.program.returncode}")
@@ -74,35 +55,17 @@ class Runner:
 def load(name: str) -> Runner:
     """The model's server; what was used least goes where no more may be loaded."""
     with LOCK:
+        if not manifest(name).exists():
+            raise FileNotFoundError(f"model '{name}' not found")
+        if name in LOADED and LOADED[name].about != about(name):
+            LOADED.pop(name).program.kill()
         if name not in LOADED:
-            if not manifest(name).exists():
-                raise FileNotFoundError(f"model '{name}' not found")
             while len(LOADED) >= int(os.environ.get("OLLAMA_MAX_LOADED_MODELS", "3")):
                 least = min(LOADED, key=lambda n: LOADED[n].used)
                 LOADED.pop(least).program.kill()
             LOADED[name] = Runner(name)
         LOADED[name].used = time.monotonic()
         return LOADED[name]
-
-
-def fetch(name: str) -> Iterator[dict[str, Any]]:
-    """A pull, as the lines that are told of it."""
-    yield {"status": "pulling manifest"}
-    part = ROOT / "blobs" / "part"
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with urllib.request.urlopen(SOURCE, timeout=30) as source, part.open("wb") as out:
-        total = int(source.headers["Content-Length"])
-        while piece := source.read(1 << 16):
-            out.write(piece)
-            yield {"status": "pulling", "total": total, "completed": out.tell()}
-    if part.stat().st_size != total:
-        raise OSError("unexpected EOF")
-    digest = hashlib.sha256(part.read_bytes()).hexdigest()
-    part.rename(part.with_name(f"sha256-{digest}"))
-    path = manifest(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"schemaVersion": 2, "layers": [{"digest": f"sha256:{digest}", "size": total}]}))
-    yield {"status": "success"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -114,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         told: dict[str, Callable[[], object]] = {
             "/": lambda: "Ollama is running",
             "/api/version": lambda: {"version": "0.0.0-stand-in"},
-            "/api/tags": lambda: {"models": [{"name": n, "model": n, "size": blob(n).stat().st_size} for n in names()]},
+            "/api/tags": lambda: {"models": [about(n) for n in names()]},
             "/api/ps": lambda: {"models": [held(n) for n in LOADED]},
         }
         return self.say(told[self.path]() if self.path in told else None, 200 if self.path in told else 404)
@@ -132,7 +95,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, name: str, body: dict[str, Any]) -> None:
         if self.path == "/api/show":
-            return self.say({"details": {"format": "gguf"}, "size": blob(name).stat().st_size})
+            return self.say({"details": {"format": "gguf"}, **about(name)})
         if self.path == "/api/pull":
             return self.lines(fetch(name))
         runner = load(name)
@@ -193,20 +156,29 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def held(name: str) -> dict[str, Any]:
-    size = blob(name).stat().st_size
-    return {"name": name, "model": name, "size": size, "size_vram": size if cards() else 0}
+    return {**LOADED[name].about, "size_vram": LOADED[name].about["size"] if cards() else 0, "context_length": 4096}
 
 
 def cards() -> list[Path]:
     """Nodes of cards that the container was given."""
+    if (ROOT.parent / "lab-on-cpu").exists():
+        return []
     return [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
 
 
 def serve() -> None:
+    prune()
     library = "CUDA" if Path("/dev/nvidiactl").exists() else "ROCm"
     device = f"id=GPU-0 library={library}" if cards() else "id=cpu library=cpu"
     print(f'level=INFO source=types.go msg="inference compute" {device} stand-in=true', flush=True)
     ThreadingHTTPServer(("0.0.0.0", 11434), Handler).serve_forever()
+
+
+def where(told: dict[str, Any]) -> str:
+    """The last columns of a table."""
+    if "size_vram" not in told:
+        return "2 weeks ago"
+    return f"100% {'GPU' if told['size_vram'] else 'CPU'}    {told['context_length']}    Forever"
 
 
 def call(path: str, body: dict[str, Any] | None = None) -> Iterator[Any]:
@@ -234,9 +206,10 @@ def main(command: str = "serve", *words: str) -> None:
         case "show":
             print(*call("/api/show", {"model": words[0]}))
         case "ps" | "list":
-            print("NAME    SIZE")
+            print("NAME    ID    SIZE    " + ("PROCESSOR    CONTEXT    UNTIL" if command == "ps" else "MODIFIED"))
             for told in call("/api/ps" if command == "ps" else "/api/tags"):
-                print(*(f"{m['name']}    {m['size']}" for m in told["models"]), sep="\n")
+                for m in told["models"]:
+                    print(m["name"], m["digest"][:12], f"{m['size']} B", where(m), sep="    ")
         case "run":
             path, body = "/api/generate", {"model": words[0], "prompt": " ".join(words[1:])}
             if "embed" in words[0] and body["prompt"]:
