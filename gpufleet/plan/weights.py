@@ -47,7 +47,8 @@ def together(weights: Iterable[Weights]) -> list[Problem]:
     found: dict[str, Problem] = {}
     for w in weights:
         other = first.setdefault(w.model.at, w)
-        if w.model.at and other.model.digest != w.model.digest:
+        digests = {other.model.digest, w.model.digest} - {None}  # of one that is not locked yet nobody knows
+        if w.model.at and len(digests) > 1:
             what = f"{w.model.at} is the file of {other.name}, too, with other bytes"
             found[w.name] = Problem(f"models/{w.name}", what, "choose another model, or tier, for one of them")
     return [*found.values()]

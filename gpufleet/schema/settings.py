@@ -77,6 +77,7 @@ class Mirrors(Noun):
     )
 
 
+FilePath = Annotated[str, like(r"^[^~\s]", "write a path, without a `~`: no shell reads it")]
 SecretSource = Annotated[
     str, like(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s].*)$", "write where it is: env:NAME or file:PATH")
 ]
@@ -93,7 +94,7 @@ class Settings(Noun):
         None,
         description="your folder with services/, models/, stacks/, templates/, images/, searched before ours",
     )
-    lock: str = Field(
+    lock: FilePath = Field(
         "gpufleet.lock",
         description="the file that `gpufleet lock` writes, seen from where you run",
     )

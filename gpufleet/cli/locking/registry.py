@@ -49,7 +49,7 @@ def pull(where: str, name: str, ollama: str) -> LockedPull:
         ollama, parts = f"https://{parts[0]}", parts[1:]
     url = f"{ollama.rstrip('/')}/v2/{'/'.join([*(parts or ['library']), short])}/manifests/{tag or 'latest'}"
     try:
-        answer = patiently(lambda: _ask("GET", url, KINDS))
+        answer = patiently(ollama, lambda: _ask("GET", url, KINDS))
         sizes = [int(layer["size"]) for layer in answer.json()["layers"]]
     except httpx.HTTPError as error:
         raise _refused(where, ollama, name, error) from None
@@ -62,8 +62,8 @@ def pull(where: str, name: str, ollama: str) -> LockedPull:
 def _manifest(registry: str, path: str, tag: str) -> httpx.Response:
     """The answer for a manifest: HEAD is not counted as a pull; without a digest in it, the manifest itself."""
     url = f"{_base(registry)}/v2/{path}/manifests/{tag}"
-    answer = patiently(lambda: _ask("HEAD", url, KINDS))
-    return answer if _digest(answer) else patiently(lambda: _ask("GET", url, KINDS))
+    answer = patiently(registry, lambda: _ask("HEAD", url, KINDS))
+    return answer if _digest(answer) else patiently(registry, lambda: _ask("GET", url, KINDS))
 
 
 def _digest(answer: httpx.Response) -> str:
