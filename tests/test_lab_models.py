@@ -128,6 +128,30 @@ def test_a_file_that_rots_is_found_where_its_time_tells(site: Site) -> None:
     assert site.files(SECOND) == site.files(FIRST)
 
 
+def test_a_file_that_rots_in_silence_is_found_by_a_deep_look(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, name = "/srv/gpufleet/models/tiny-*", "model-2.safetensors"
+    rot = f"cd {folder}; touch -r {name} /tmp/then; printf rot | dd of={name} conv=notrunc status=none"
+    site.fleet.lab.run(SECOND, f"{rot}; touch -r /tmp/then {name}")
+    assert site.converge(SECOND).totals["success"] == 0, "nobody sees it"
+    command = ["models", "inventory/lab.py", "--limit", FIRST, "--limit", SECOND, *site.data]
+    assert cli.main(command) == 0
+    capsys.readouterr()
+    assert cli.main([*command, "--deep", "--json"]) == 1
+    told = capsys.readouterr()
+    hosts = Stock.model_validate_json(told.out).hosts
+    assert hosts[FIRST].wrong == ()
+    (line,) = hosts[SECOND].wrong
+    assert line.endswith(f"{name}: has other bytes than it should; the next run sets it aside, and fetches it anew")
+    assert f"[{SECOND}] models: 41 of 41 MB read" in told.err
+    run = site.converge(SECOND)
+    assert run.code == 0, run.output
+    assert f"set aside as {name}.set-aside" in run.output
+    site.sent()
+    site.fleet.lab.run(SECOND, f"rm {folder}/{name}.set-aside")
+    assert site.files(SECOND) == site.files(FIRST)
+    assert cli.main([*command, "--deep"]) == 0
+
+
 def test_the_token_is_nowhere_but_in_env(site: Site) -> None:
     lab = site.fleet.lab
     assert lab.run(FIRST, "stat -c '%a %u' /srv/gpufleet/.env").stdout == "600 0\n"
