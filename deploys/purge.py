@@ -26,8 +26,8 @@ def purge(delete: str = "") -> None:
     """Show what this host has and its plan does not; delete what is named in ``delete``, by commas."""
     hurry(host)
     target = target_of(host)
-    if target is None or target.plan.blocked:  # what it will have is not known
-        refuse(host, target.plan.blocked if target else ())
+    if target is None or target.plan.unclear:  # what it will have is not known
+        refuse(host, target.plan.unclear if target else ())
         return
     plan = target.plan
     stored = host.get_fact(Stored, root=plan.root) or {}

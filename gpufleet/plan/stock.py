@@ -25,7 +25,7 @@ def stock(plan: Plan, facts: HostFacts, store: ModelStore, read: Mapping[str, st
     known, read = digests(plan, store), read or {}
     right = {path: digest if digest == known[path] else "" for path, digest in read.items()}
     store = store.model_copy(update={"noted": {**store.noted, **right}})
-    sure = not plan.blocked and not plan.provision.pending
+    sure = not plan.unclear and not plan.provision.pending
     left = unused(plan, store.sizes)
     held = (_held(plan, store, path, path in left if sure else None) for path in store.sizes)
     return HostStock(

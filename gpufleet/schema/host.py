@@ -113,7 +113,8 @@ class HostFacts(Noun):
 
     ``node_groups``: the numeric group of each device node of AMD's cards; ``elsewhere``: projects of Compose under the
     engine that is not the wanted one; ``answers``: by a URL what it answers to the host: an HTTP status, or why there
-    is none; ``env_keys``: the secrets that .env has.
+    is none; ``env_keys``: the secrets that .env has; ``stored``: bytes of the directory of models, and of what lies in
+    it, by path below data_root, where there is a limit for it.
     """
 
     system: System = System()
@@ -129,6 +130,7 @@ class HostFacts(Noun):
     elsewhere: tuple[str, ...] = ()
     kept: dict[str, KeptFile] = {}
     env_keys: tuple[str, ...] = ()
+    stored: dict[str, int] = {}
 
 
 class Entry(Noun):

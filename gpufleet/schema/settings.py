@@ -182,6 +182,9 @@ class Settings(Noun):
     reserve_vram_mib: MiB = Field(512, description="VRAM of each card that no service may plan with, MiB")
     reserve_ram_mib: MiB = Field(1024, description="host memory that no service may plan with, MiB")
     reserve_disk_mib: MiB = Field(2048, description="disk space that stays free below data_root, MiB")
+    models_max_mib: MiB | None = Field(
+        None, description="what the models below data_root may take in all, MiB; more is refused before it is fetched"
+    )
     health_deadline: int = Field(
         300,
         ge=5,
