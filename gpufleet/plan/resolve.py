@@ -70,10 +70,11 @@ def resolve(
 
 def _steps(service: WantedService, names: Mapping[str, Any]) -> tuple[PlannedStep, ...]:
     """What is to be done in its container once it runs, in order; the first step for each model fetches it."""
+    which = {"model": "pull", "folder": "folder"}
     where, entry = f"services/{service.entry.service}/steps", service.service
-    found, fetches = [], next((step for step in entry.steps if step.each), None)
+    found, fetches = [], next((step for step in entry.steps if step.each == "model"), None)
     for step in entry.steps:
-        for model in [m for m in names["models"] if m["pull"]] if step.each else [names["model"]]:
+        for model in [m for m in names["models"] if m[which[step.each]]] if step.each else [names["model"]]:
             told, at = {**names, "model": model}, f"{where}/{step.name}"
             check, run = (fill(text, told, f"{at}/{key}") for key, text in (("check", step.check), ("run", step.run)))
             name = f"{step.name} {model['name']}" if step.each else step.name

@@ -50,8 +50,10 @@ class WantedService:
 
     @property
     def pulled(self) -> dict[str, str]:
-        """By model the name by which its program fetches it, and answers for it."""
-        return {w.name: w.model.pull for w in self.weights if w.model.pull}
+        """By model the name by which its program fetches it, and answers for it: of a folder its repository."""
+        own = any(step.each == "folder" for step in self.service.steps)
+        known = {w.name: w.model.pull or (w.model.repo if own and not w.model.file else None) for w in self.weights}
+        return {name: told for name, told in known.items() if told}
 
     @property
     def started_with(self) -> Weights | None:
