@@ -175,6 +175,31 @@ def test_models_on_a_share_that_is_linked_to(site: Site) -> None:
     assert lab.run(LATE, "readlink /srv/gpufleet/models").stdout == "/mnt/share\n"
 
 
+def test_what_two_programs_use_takes_room_once(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also under another name: a file of the folder that one has whole."""
+    lab, models = site.fleet.lab, "/srv/gpufleet/models"
+    before = int(lab.run(SECOND, f"du -sk {models}").stdout.split()[0])
+    one = {"repo": "acme/tiny", "file": "model-1.safetensors"}
+    site.declare("holder", "other", chat={"repo": "acme/tiny"}, draw={"repo": "acme/gated", "file": "m.gguf"}, one=one)
+    assert site.lock() == 0
+    site.sent()
+    run = site.converge(SECOND)
+    assert run.code == 0, run.output
+    assert site.sent() == {}
+    assert int(lab.run(SECOND, f"du -sk {models}").stdout.split()[0]) - before < 100
+    inode = "docker exec models-{}-1 sh -c 'stat -c %i /models/tiny-*/model-1.safetensors /models/model-1.safetensors'"
+    seen = [lab.run(SECOND, inode.format(name)).stdout.split() for name in ("holder", "other")]
+    assert len({*seen[0], *seen[1]}) == 1, seen
+    capsys.readouterr()
+    assert cli.main(["models", "inventory/lab.py", "--limit", SECOND, *site.data, "--json"]) == 0
+    host = Stock.model_validate_json(capsys.readouterr().out).hosts[SECOND]
+    assert all(h.services == ("holder", "other") and h.verified for h in host.held)
+    assert host.bytes < sum(h.bytes for h in host.held) - 11_000_000
+    site.declare(chat={"repo": "acme/tiny"}, draw={"repo": "acme/gated", "file": "m.gguf"})
+    assert site.lock() == 0
+    assert site.converge(SECOND).code == 0
+
+
 def test_what_is_there_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     lab = site.fleet.lab
     lab.run(FIRST, "touch /srv/gpufleet/models/stray.gguf /srv/gpufleet/models/.incoming/00")
