@@ -121,6 +121,7 @@ def questions(wanted: Wanted) -> dict[str, str]:
         "secrets": sorted({TOKEN, *(s.name for w in wanted.services for s in w.service.secrets)}),
     }
     told = {name: "\n".join(lines) for name, lines in lists.items()}
+    told["quota"] = str(settings.models_max_mib or "")
     return {"engine": settings.engine, "root": settings.data_root, **told}
 
 

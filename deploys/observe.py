@@ -16,7 +16,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from pydantic import SecretStr
-from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, ConnectorArguments, pop_global_arguments
 from pyinfra.api.command import PyinfraCommand, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.operation import operation
@@ -91,8 +91,8 @@ class Shown(PyinfraCommand):
 
 
 def ran(host: Host, command: str, shown: bool = False) -> tuple[bool, CommandOutput]:
-    """Run a command within an operation, as whom its user said (`_sudo`); pyinfra does not count it as a change."""
-    told: Mapping[str, Any] = host.current_op_global_arguments or {}
+    """Run a command as whom its user said (`_sudo`), within an operation or not; pyinfra counts no change."""
+    told: Mapping[str, Any] = host.current_op_global_arguments or pop_global_arguments(host.state, host, {})[0]
     arguments = {key: value for key, value in told.items() if key in CONNECTOR_ARGUMENT_KEYS}
     return host.run_shell_command(StringCommand(command), print_output=shown, **arguments)
 

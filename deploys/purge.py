@@ -14,7 +14,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from ..facts.stored import Stored
-from ..plan.unused import refusals, unused
+from ..plan.unused import named, refusals, unused
 from ..schema import Plan
 from .observe import hurry, spoken
 from .script import script
@@ -25,14 +25,13 @@ from .site import refuse, target_of
 def purge(delete: str = "") -> None:
     """Show what this host has and its plan does not; delete what is named in ``delete``, by commas."""
     hurry(host)
-    names = [name for name in delete.split(",") if name]
     target = target_of(host)
-    if target is None or target.plan.blocked:  # what it will have is not known
-        refuse(host, target.plan.blocked if target else ())
+    if target is None or target.plan.unclear:  # what it will have is not known
+        refuse(host, target.plan.unclear if target else ())
         return
     plan = target.plan
     stored = host.get_fact(Stored, root=plan.root) or {}
-    left = unused(plan, stored)
+    left, names = unused(plan, stored), named(delete, stored)
     if against := refusals(names, left, stored):
         refuse(host, against)
         return

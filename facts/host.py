@@ -8,7 +8,7 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import HostFacts
-from . import accounts, answers, disk, engine, env, gpu, kept, known, nodes, plumbing, ports, system
+from . import accounts, answers, disk, engine, env, gpu, kept, known, nodes, plumbing, ports, stored, system
 from .section import Section, parse, probe
 
 SECTIONS: list[Section[Any]] = [
@@ -26,6 +26,7 @@ SECTIONS: list[Section[Any]] = [
     kept.SECTION,
     env.SECTION,
     known.SECTION,
+    stored.HELD,
 ]
 
 
@@ -33,7 +34,7 @@ class Facts(FactBase[HostFacts | None]):
     """Returns HostFacts; None when the host did not answer.
 
     ``models``, ``operators``, ``urls`` to ask, ``kept`` files, names of ``secrets``: a line each; ``engine``: docker
-    or podman.
+    or podman; ``quota``: anything, where what lies below the directory of models is to be summed.
     """
 
     @override
@@ -45,10 +46,11 @@ class Facts(FactBase[HostFacts | None]):
         urls: str = "",
         kept: str = "",
         secrets: str = "",
+        quota: str = "",
         engine: str = "docker",
     ) -> str:
         lists = {"models": models, "operators": operators, "urls": urls, "kept": kept, "secrets": secrets}
-        return probe(SECTIONS, root=root, engine=engine, **lists)
+        return probe(SECTIONS, root=root, engine=engine, quota=quota, **lists)
 
     @override
     def process(self, output: list[str]) -> HostFacts:

@@ -51,6 +51,11 @@ FOR_EVER: dict[str, tuple[str, dict[str, Any], str]] = {
     "forbidden": ("status", {"status": 403, "method": "GET"}, "answers HTTP 403; check the token in secrets/HF_TOKEN"),
     "gone": ("status", {"status": 404, "method": "GET"}, "is not there; check the model's entry"),
     "silence": ("stall", {"after": 100}, "m.gguf"),
+    "an hour's wait": (
+        "status",
+        {"status": 429, "headers": {"RateLimit": '"resolvers";r=0;t=3590'}},
+        "was asked too often (HTTP 429), and wants to be left alone for 60 min; run again then",
+    ),
 }
 
 
@@ -66,6 +71,30 @@ def test_what_does_not_pass_is_said_in_one_line_and_the_others_come(bench: Bench
     bench.hub.faults.clear()
     assert bench.fetch(bench.file, *bench.folder)[0] == 0
     assert bench.seen == WHOLE
+
+
+def test_who_waits_says_so(bench: Bench) -> None:
+    bench.hub.faults.add("status", "m.gguf", status=429, headers={"Retry-After": "1"}, times=1)
+    code, said = bench.fetch(bench.file)
+    assert (code, bench.seen) == (0, {"m.gguf": WHOLE["m.gguf"]})
+    assert said == f"models/m.gguf: {bench.file['urls'][0]} was asked too often (HTTP 429): waiting 1 s, as it asks\n"
+
+
+@pytest.mark.parametrize("more", [-1000, 1000])
+@pytest.mark.parametrize("hub", [True, False])
+def test_a_size_that_the_source_has_not_is_one_line(bench: Bench, more: int, hub: bool) -> None:
+    """Somebody wrote it into the lock; with it mended nothing comes twice."""
+    Path(bench.hub.root, "files").mkdir()
+    Path(bench.hub.root, "files/m.gguf").write_bytes(content("m.gguf"))
+    file = bench.file if hub else {**bench.file, "hub": False, "urls": [f"{bench.hub.url}/files/m.gguf"]}
+    code, said = bench.fetch({**file, "bytes": SIZE + more})
+    what = f"{SIZE} bytes, and not {SIZE + more}" if hub else f"more than {SIZE + more} bytes"
+    what = what if hub or more < 0 else "fewer bytes than it should"
+    fix = "mend that in the model's entry, or run `gpufleet lock INVENTORY --upgrade`"
+    assert (code, said) == (1, f"models/m.gguf: its source has {what}; {fix}\n")
+    assert bench.fetch(file)[0] == 0
+    assert bench.seen == {"m.gguf": WHOLE["m.gguf"]}
+    assert bench.hub.sent("m.gguf") <= SIZE + (1 << 20)
 
 
 def test_a_server_without_end_is_left(bench: Bench, tmp_path: Path) -> None:
@@ -86,7 +115,8 @@ def test_a_server_without_end_is_left(bench: Bench, tmp_path: Path) -> None:
         Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_address[1]}/m"
         code, said = bench.fetch({**bench.file, "urls": [url], "hub": False})
-        line = "models/m.gguf: its source sends more than 3000000 bytes; check the model's entry, then run again\n"
+        line = "models/m.gguf: its source has more than 3000000 bytes; mend that in the model's entry, "
+        line += "or run `gpufleet lock INVENTORY --upgrade`\n"
         assert (code, said) == (1, line)
         assert bench.seen == {}
         assert bench.fetch({**bench.file, "urls": [url, *bench.file["urls"]]})[0] == 0

@@ -128,6 +128,30 @@ def test_a_file_that_rots_is_found_where_its_time_tells(site: Site) -> None:
     assert site.files(SECOND) == site.files(FIRST)
 
 
+def test_a_file_that_rots_in_silence_is_found_by_a_deep_look(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, name = "/srv/gpufleet/models/tiny-*", "model-2.safetensors"
+    rot = f"cd {folder}; touch -r {name} /tmp/then; printf rot | dd of={name} conv=notrunc status=none"
+    site.fleet.lab.run(SECOND, f"{rot}; touch -r /tmp/then {name}")
+    assert site.converge(SECOND).totals["success"] == 0, "nobody sees it"
+    command = ["models", "inventory/lab.py", "--limit", FIRST, "--limit", SECOND, *site.data]
+    assert cli.main(command) == 0
+    capsys.readouterr()
+    assert cli.main([*command, "--deep", "--json"]) == 1
+    told = capsys.readouterr()
+    hosts = Stock.model_validate_json(told.out).hosts
+    assert hosts[FIRST].wrong == ()
+    (line,) = hosts[SECOND].wrong
+    assert line.endswith(f"{name}: has other bytes than it should; the next run sets it aside, and fetches it anew")
+    assert f"[{SECOND}] models: 41 of 41 MB read" in told.err
+    run = site.converge(SECOND)
+    assert run.code == 0, run.output
+    assert f"set aside as {name}.set-aside" in run.output
+    site.sent()
+    site.fleet.lab.run(SECOND, f"rm {folder}/{name}.set-aside")
+    assert site.files(SECOND) == site.files(FIRST)
+    assert cli.main([*command, "--deep"]) == 0
+
+
 def test_the_token_is_nowhere_but_in_env(site: Site) -> None:
     lab = site.fleet.lab
     assert lab.run(FIRST, "stat -c '%a %u' /srv/gpufleet/.env").stdout == "600 0\n"
@@ -149,6 +173,31 @@ def test_models_on_a_share_that_is_linked_to(site: Site) -> None:
     assert run.code == 0, run.output
     assert site.files(LATE) == site.files(FIRST)
     assert lab.run(LATE, "readlink /srv/gpufleet/models").stdout == "/mnt/share\n"
+
+
+def test_what_two_programs_use_takes_room_once(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also under another name: a file of the folder that one has whole."""
+    lab, models = site.fleet.lab, "/srv/gpufleet/models"
+    before = int(lab.run(SECOND, f"du -sk {models}").stdout.split()[0])
+    one = {"repo": "acme/tiny", "file": "model-1.safetensors"}
+    site.declare("holder", "other", chat={"repo": "acme/tiny"}, draw={"repo": "acme/gated", "file": "m.gguf"}, one=one)
+    assert site.lock() == 0
+    site.sent()
+    run = site.converge(SECOND)
+    assert run.code == 0, run.output
+    assert site.sent() == {}
+    assert int(lab.run(SECOND, f"du -sk {models}").stdout.split()[0]) - before < 100
+    inode = "docker exec models-{}-1 sh -c 'stat -c %i /models/tiny-*/model-1.safetensors /models/model-1.safetensors'"
+    seen = [lab.run(SECOND, inode.format(name)).stdout.split() for name in ("holder", "other")]
+    assert len({*seen[0], *seen[1]}) == 1, seen
+    capsys.readouterr()
+    assert cli.main(["models", "inventory/lab.py", "--limit", SECOND, *site.data, "--json"]) == 0
+    host = Stock.model_validate_json(capsys.readouterr().out).hosts[SECOND]
+    assert all(h.services == ("holder", "other") and h.verified for h in host.held)
+    assert host.bytes < sum(h.bytes for h in host.held) - 11_000_000
+    site.declare(chat={"repo": "acme/tiny"}, draw={"repo": "acme/gated", "file": "m.gguf"})
+    assert site.lock() == 0
+    assert site.converge(SECOND).code == 0
 
 
 def test_what_is_there_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

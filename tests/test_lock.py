@@ -46,7 +46,7 @@ def test_what_moved_stays_until_it_is_upgraded(site: Site) -> None:
     assert site.run()[0] == 0
     assert site.locked == first
     line = f"changed  acme/tiny@main  {first.models['acme/tiny@main'].revision[:12]} (2 files, 3 MB) -> {commit[:12]}"
-    assert site.run("--upgrade", "chat") == (0, [f"{line} (2 files, 3 MB)"], [])
+    assert site.run("--upgrade", "chat") == (0, [f"{line} (2 files, 3 MB), other numbers for memory"], [])
     assert site.locked.models["acme/tiny@main"].architecture is None
     code, out, _ = site.run("--upgrade")
     assert (code, [line.split()[:2] for line in out]) == (0, [["changed", IMAGES[0]]])
@@ -133,7 +133,7 @@ def test_a_second_run_changes_nothing_and_the_order_of_hosts_neither(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, served(tmp_path_factory.mktemp("law"), patch) as common:
         hosts = [{"name": f"h{n}", "groups": ["cpu"], "data": {**common[2], **own}} for n, own in enumerate(data)]
-        patch.setattr(needs, "_hosts", lambda *_: hosts)
+        patch.setattr(needs, "of_inventory", lambda *_: hosts)
         assert cli.main(["lock", "any"]) == 0
         first = Path("gpufleet.lock").read_text()
         assert cli.main(["lock", "any"]) == 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gpufleet import cli
-from gpufleet.facts.stored import Models, Stored
+from gpufleet.facts.stored import HELD, Models, Stored
 from gpufleet.plan.stock import stock
 from gpufleet.plan.unused import refusals, unused
 from gpufleet.schema import HostFacts, HostStock, Plan, Stock
@@ -137,12 +137,32 @@ def test_the_same_bytes_under_two_names_are_told_twice_and_counted_once(
 
 def test_nothing_is_called_unused_where_the_plan_is_not_known(plan: Plan, hosts: dict[str, HostFacts]) -> None:
     fill(plan, "stray.gguf")
-    blocked = planned(hosts["cpu"], "cpu", {"data_root": plan.root, "reserve_disk_mib": 10**6})
+    blocked = planned(hosts["cpu"], "cpu", {"data_root": plan.root, "reserve_ram_mib": 10**6})
     found = told(blocked, hosts["cpu"])
     assert (found.state, [one.unused for one in found.held]) == ("blocked", [None])
     assert found.problems == tuple(map(str, blocked.blocked))
     later = planned(hosts["no-driver"], "single_gpu", {"data_root": plan.root, "driver": "install"})
     assert [one.unused for one in told(later, hosts["no-driver"]).held] == [None]
+
+
+def test_what_could_go_is_told_where_there_is_no_room_alone(plan: Plan, hosts: dict[str, HostFacts]) -> None:
+    fill(plan, "stray.gguf")
+    for more in ({"reserve_disk_mib": 10**6}, {"models_max_mib": 0}):
+        blocked = planned(hosts["cpu"], "cpu", {"data_root": plan.root, **more})
+        assert blocked.blocked
+        assert not blocked.unclear
+        found = told(blocked, hosts["cpu"])
+        assert (found.state, [one.unused for one in found.held]) == ("blocked", [True])
+
+
+def test_what_a_limit_is_held_against_is_asked_where_there_is_one(plan: Plan) -> None:
+    fill(plan, "stray.gguf", "a/b")
+    for quota in ("", "1"):
+        told = f"root={plan.root}; quota={quota}\n{HELD.script}"
+        done = subprocess.run(["sh", "-c", told], capture_output=True, text=True, check=True)
+        assert {*HELD.parse(done.stdout.splitlines())} == (
+            {"models", "models/stray.gguf", "models/a"} if quota else set()
+        )
 
 
 def test_a_host_without_models_has_none(hosts: dict[str, HostFacts], tmp_path: Path) -> None:

@@ -40,8 +40,10 @@ class Site:
     hub: str
     models: dict[str, Any] = field(default_factory=dict)
 
-    def declare(self, **models: dict[str, Any]) -> None:
-        stack = {"title": "Models", "services": {"holder": {"service": "holder", "models": [*models]}}}
+    def declare(self, *programs: str, **models: dict[str, Any]) -> None:
+        """A stack of ``programs`` that each have all ``models``."""
+        services = {name: {"service": "holder", "models": [*models]} for name in programs or ("holder",)}
+        stack = {"title": "Models", "services": services}
         self._write("services/holder", {**HOLDER, "image": {"cpu": f"{IMAGE}@{self.digest()}"}})
         self._write("stacks/models", {**stack, "models": {name: name for name in models}})
         for name, model in models.items():

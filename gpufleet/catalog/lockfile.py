@@ -18,6 +18,8 @@ HEAD = (
 
 def lock(path: Path) -> Lock:
     """What is locked; nothing where there is no file. Raises Refused."""
+    if path.is_dir():
+        raise Refused(Problem(str(path), "is a directory", "name a file with the setting `lock`"))
     return _lock(text_of(path), str(path)) if path.is_file() else Lock()
 
 

@@ -20,6 +20,7 @@ ReportT = TypeVar("ReportT", Forecast, Stock)
 _USAGE = re.compile(r"No host matches found for (--limit) pattern: (.*)|(\S+) is neither an inventory file")
 _PLACE = re.compile(r'File "((?:(?!/site-packages/)[^"<])+)", line (\d+)')
 _ERROR = re.compile(r"(?:--> pyinfra error: |(?=\w*Error: ))(.*)")
+_FAR = re.compile(r"\[[^\]]+\] +models: \d")
 _ABOUT = re.compile(r"\[(?P<host>[^\]]+)\]\s+(?P<what>\S.*)")
 
 
@@ -33,16 +34,18 @@ class Unasked(Exception):
         self.where = context.command_path if context else "gpufleet"
 
 
-def ask(kind: type[ReportT], deploy: str, inventory: str, limit: tuple[str, ...], data: tuple[str, ...]) -> ReportT:
-    """What the deploy of this name reports of all hosts; raises Unasked."""
+def ask(
+    kind: type[ReportT], deploy: str, inventory: str, limit: tuple[str, ...], data: tuple[str, ...], *more: str
+) -> ReportT:
+    """What the deploy of this name reports of all hosts; raises Unasked. ``more``: what else the deploy is told."""
     with _waiting(), TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        done = pyinfra("-y", *options(limit, data), inventory, f"gpufleet.deploys.{deploy}", f"report={report}")
-        said = done.stdout + done.stderr
+        told = (inventory, f"gpufleet.deploys.{deploy}", f"report={report}", *more)
+        code, said = _heard("-y", *options(limit, data), *told)
         check_read(said, inventory, "--> Connecting to hosts" in said or report.exists())
         found = kind.model_validate_json(report.read_text()) if report.exists() else kind(hosts={})
     found = completed(found, said)
-    if not found.hosts and not done.returncode:
+    if not found.hosts and not code:
         raise empty(inventory)
     if not found.hosts:
         errors = _ERROR.findall(said)
@@ -55,6 +58,22 @@ def pyinfra(*args: str) -> subprocess.CompletedProcess[str]:
     """Run it, where nobody can be asked."""
     command = [sys.executable, "-m", "pyinfra", *args]
     return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def _heard(*args: str) -> tuple[int, str]:
+    """The exit code of pyinfra and all that it says; how far a host is, is passed on meanwhile."""
+    command = [sys.executable, "-m", "pyinfra", *args]
+    said, pipe = list[str](), subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT, text=True) as child:
+        try:
+            for line in child.stdout or ():
+                said.append(line)
+                if _FAR.match(line.strip()):
+                    click.echo(line.strip(), err=True)
+        except BaseException:
+            child.terminate()
+            raise
+    return child.returncode, "".join(said)
 
 
 def _waiting() -> AbstractContextManager[object]:

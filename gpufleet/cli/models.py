@@ -23,26 +23,27 @@ USED = {True: "nothing", False: "the next run", None: "not known"}
 
 @click.command()
 @options.hosts
+@click.option("--deep", is_flag=True, help="Read every file again, and compare it with its digest.")
 @click.option("--json", "as_json", is_flag=True, help="All of it as JSON; docs/models.schema.json describes it.")
-def models(inventory: str, limit: tuple[str, ...], data: tuple[str, ...], as_json: bool) -> int:
+def models(inventory: str, limit: tuple[str, ...], data: tuple[str, ...], deep: bool, as_json: bool) -> int:
     """Show what every host of INVENTORY has of models, which services use it, and what none does; change nothing.
 
-    Ends with 0, with 3 when a run would refuse a host, 1 when a host could not be asked, 64 when the command line is
-    wrong.
+    Ends with 0, with 3 when a run would refuse a host, 1 when a host could not be asked or --deep finds something
+    wrong, 64 when the command line is wrong.
     """
-    found = ask(Stock, "stock", inventory, limit, data)
+    found = ask(Stock, "stock", inventory, limit, data, *(["deep=true"] if deep else []))
     if as_json:
         click.echo(found.model_dump_json(indent=1))
     else:
         show(text.console(), found, inventory, data)
-    return worst(h.state for h in found.hosts.values())
+    return worst("failed" if h.wrong else h.state for h in found.hosts.values())
 
 
 def show(console: Console, found: Stock, inventory: str, data: tuple[str, ...]) -> None:
     """Print a table for each host, and how to delete what nothing uses."""
     for name, host in found.hosts.items():
         console.print(_title(name, host))
-        for problem in host.problems:
+        for problem in (*host.problems, *host.wrong):
             console.print(Text(f"  {problem}"))
         if host.held:
             table = text.grid(len(HEAD), [HEAD, *(_row(one) for one in host.held)], folds=0)

@@ -23,7 +23,6 @@ OUTLOOK = {
 }
 SUM = {"same": "nothing to do", "changes": "with changes", "waits": "waiting", "blocked": "blocked", "failed": "failed"}
 SIGNS = {"create": "+", "recreate": "~", "start": ">", "remove": "-"}
-MOST = 8  # named in one line; --json has them all
 UNFOLDED = 2000
 COLOURS = {"blocks": "red", "warns": "yellow", "informs": "default"}
 
@@ -159,8 +158,7 @@ def _joined(told: Iterable[tuple[str, str]]) -> Iterator[str]:
     for of, how in told:
         same.setdefault(how, []).append(of)
     for how, those in same.items():
-        more = f" and {len(those) - MOST} more" if len(those) > MOST else ""
-        yield f"{', '.join(those[:MOST])}{more}: {how}" if those[0] else how
+        yield f"{words.listed(those)}: {how}" if those[0] else how
 
 
 def _findings(host: HostForecast) -> Iterator[RenderableType]:

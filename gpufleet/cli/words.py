@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil
 
 from ..schema import Fetch, HostForecast, Ledger, Made, PlacedService, Pull
 
 WIDTH = 20  # of a bar
+MOST = 8  # named in one line; --json has them all
+
+
+def listed(names: Sequence[str]) -> str:
+    """
+    >>> listed(["a", "b"]), listed([*"abcdefghij"])
+    ('a, b', 'a, b, c, d, e, f, g, h and 2 more')
+    """
+    more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
+    return ", ".join(names[:MOST]) + more
 
 
 def gib(mib: int) -> str:
@@ -21,10 +32,13 @@ def gib(mib: int) -> str:
 def size(amount: int) -> str:
     """Bytes for people.
 
-    >>> size(17_320_736), size(4_683_074_240)
-    ('18 MB', '4.7 GB')
+    >>> size(17_320_736), size(4_683_074_240), size(711), size(82_000)
+    ('18 MB', '4.7 GB', '711 B', '82 kB')
     """
-    return f"{ceil(amount / 1e6)} MB" if amount < 1e9 else f"{amount / 1e9:.1f} GB"
+    if amount >= 1e9:
+        return f"{amount / 1e9:.1f} GB"
+    unit, name = (1e6, "MB") if amount >= 1e6 else (1e3, "kB") if amount >= 1e3 else (1, "B")
+    return f"{ceil(amount / unit)} {name}"
 
 
 def minutes(amount: int, rate: float) -> str:

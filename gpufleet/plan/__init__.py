@@ -23,6 +23,7 @@ from .place import Placed
 from .preflight import preflight
 from .preflight_engine import missing_nodes
 from .provision import provision
+from .quota import over
 from .resolve import deadline, directories, kept, outputs, resolve
 from .roles import ROLES
 from .tiers import LATER, fitting, unknown
@@ -49,7 +50,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "", others:
     reached = dict.fromkeys(nobodys(wanted, fleet), "") | urls(wanted, fleet.remotes)
     services = () if below.pending else _services(host, wanted, facts, placed, findings, reached)
     secrets = _secrets(wanted, services, _token(wanted, fetch, facts))
-    return Plan(
+    found = Plan(
         **_as_set(wanted.settings),
         host=host,
         address=me.address,
@@ -80,6 +81,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "", others:
             *_asked_for(wanted, secrets, facts),
         ),
     )
+    return found.model_copy(update={"findings": (*found.findings, *over(found, wanted, facts))})
 
 
 def _as_set(settings: Settings) -> dict[str, Any]:

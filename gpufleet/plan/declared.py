@@ -67,7 +67,11 @@ def check_source(where: str, name: str, service: Service, model: Model, ours: bo
     if model.pull and ".pull" not in said:
         what = f"{name} is started with a file, and {model.label} is fetched by its program"
         raise Refused(Problem(where, what, "choose a model that has a `file`"))
-    if service.suffix and model.pieces and not model.main(service.suffix):
+    if model.file and not ours and ".folder" in said and ".file" not in said:
+        what, fix = f"{name} loads whole repositories, and {model.label} is one file", "choose a model of a `repo`"
+        raise Refused(Problem(where, what, "leave `file` out" if model.repo else fix))
+    known = [*model.pieces] or [model.file or service.suffix]
+    if not model.pull and service.suffix and not any(path.endswith(service.suffix) for path in known):
         what = f"{name} loads files that end in {service.suffix}, unlike {model.label}"
         raise Refused(Problem(where, what, "choose another model"))
     kind = "file" if model.file else "folder"

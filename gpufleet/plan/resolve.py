@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..errors import Problem, Refused
-from ..schema import Directory, HostFacts, Mount, Output, PlannedService, PlannedStep
+from ..schema import Directory, HostFacts, Mount, Output, PlannedService, PlannedStep, Step
 from .access import access
 from .build import image
 from .fetch import of_weights
@@ -72,9 +72,9 @@ def resolve(
 def _steps(service: WantedService, names: Mapping[str, Any]) -> tuple[PlannedStep, ...]:
     """What is to be done in its container once it runs, in order; the first step for each model fetches it."""
     where, entry = f"services/{service.entry.service}/steps", service.service
-    found, fetches = [], next((step for step in entry.steps if step.each), None)
+    found, fetches = [], next((step for step in entry.steps if step.each == "model"), None)
     for step in entry.steps:
-        for model in [m for m in names["models"] if m["pull"] in service.alone] if step.each else [names["model"]]:
+        for model in _each(step, service, names):
             told, at = {**names, "model": model}, f"{where}/{step.name}"
             words = {key: fill(getattr(step, key), told, f"{at}/{key}") for key in ("check", "run", "measure")}
             name = f"{step.name} {model['name']}" if step.each else step.name
@@ -82,6 +82,13 @@ def _steps(service: WantedService, names: Mapping[str, Any]) -> tuple[PlannedSte
             base = {"service": service.name, "name": name, "deadline": step.deadline}
             found.append(PlannedStep(**words, **base, **what))
     return tuple(found)
+
+
+def _each(step: Step, service: WantedService, names: Mapping[str, Any]) -> list[Any]:
+    """The models that a step is done for."""
+    if step.each == "model":
+        return [m for m in names["models"] if m["pull"] in service.alone]
+    return [m for m in names["models"] if m["folder"]] if step.each else [names["model"]]
 
 
 def _unloads(service: WantedService, memory: dict[str, int]) -> dict[str, tuple[str, ...]]:

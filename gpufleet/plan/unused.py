@@ -33,6 +33,20 @@ def _incoming(plan: Plan) -> Iterable[str]:
             yield f"{plan.models_dir}/.incoming/{plan.below_models(d.folder)}"
 
 
+def named(delete: str, stored: Collection[str]) -> list[str]:
+    """The names in ``delete``, with commas between them; the name of what is there may have commas, too.
+
+    >>> named("models/a,b.gguf,models/c,models/d", ["models/a,b.gguf", "models/c"])
+    ['models/a,b.gguf', 'models/c', 'models/d']
+    """
+    parts, found = [part for part in delete.split(",") if part], []
+    while parts:
+        many = next((n for n in range(len(parts), 1, -1) if ",".join(parts[:n]) in stored), 1)
+        found.append(",".join(parts[:many]))
+        parts = parts[many:]
+    return found
+
+
 def refusals(names: Collection[str], left: Mapping[str, int], stored: Mapping[str, int]) -> list[Problem]:
     """Names of what cannot be deleted: it is in use, or not there."""
     used = [

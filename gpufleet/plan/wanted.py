@@ -18,7 +18,7 @@ from .library import called
 from .options import options
 from .roles import Duty, duty
 from .stacks import at_tier, beside, tiers
-from .weights import Weights, declared, together, unlocked
+from .weights import Weights, asked_by, declared, together, unlocked
 
 TOKEN = "HF_TOKEN"
 
@@ -52,7 +52,8 @@ class WantedService:
     @property
     def pulled(self) -> dict[str, str]:
         """By model the name by which its program fetches it, or has it, and answers for it."""
-        known = {w.name: called(w.model) if self.service.library else w.model.pull for w in self.weights}
+        own = any(step.each == "folder" for step in self.service.steps)
+        known = {w.name: called(w.model) if self.service.library else asked_by(w.model, own) for w in self.weights}
         return {name: said for name, said in known.items() if said}
 
     @property

@@ -66,7 +66,13 @@ def together(weights: Iterable[Weights]) -> list[Problem]:
     found: dict[str, Problem] = {}
     for w in weights:
         other = first.setdefault(w.model.at, w)
-        if w.model.at and other.model.digest != w.model.digest:
+        digests = {other.model.digest, w.model.digest} - {None}  # of one that is not locked yet nobody knows
+        if w.model.at and len(digests) > 1:
             what = f"{w.model.at} is the file of {other.name}, too, with other bytes"
             found[w.name] = Problem(f"models/{w.name}", what, "choose another model, or tier, for one of them")
     return [*found.values()]
+
+
+def asked_by(model: Model, own: bool) -> str | None:
+    """The name by which a program asks for it; ``own``: it is given its folders as what it would fetch."""
+    return model.pull or (model.repo if own and not model.file else None)

@@ -100,7 +100,7 @@ def _problem(noun: type[Noun], error: Any, where: str) -> Problem:
     message = wanted or error["msg"].removeprefix("Value error, ")
     # Somebody may have written the secret itself.
     shown = "what is there" if "secrets" in loc else repr(error["input"])
-    what = f"{shown[:60]} is not accepted" if len(shown) < 200 else "is not accepted"
+    what = f"{shown} is not accepted" if len(shown) <= 60 else "is not accepted"
     return Problem(path, what, message[:1].lower() + message[1:])
 
 

@@ -112,7 +112,7 @@ class Model(Noun):
         if not self.repo and (self.files or self.only or self.revision):
             raise ValueError("`files`, `only` and `revision` are of a `repo`")
         if self.file and (self.files or self.only):
-            raise ValueError("give `file`, or `files` of a folder")
+            raise ValueError("give `file`, or `files` or `only` of a folder")
         known = (self.file is not None, self.sha256 is not None, self.bytes > 0)
         if self.url and known != (True, True, True):
             raise ValueError("give `file`, `bytes` and `sha256` of what is at the `url`")

@@ -218,6 +218,11 @@ class Plan(Noun):
         return tuple(f for f in self.findings if f.severity == "blocks")
 
     @property
+    def unclear(self) -> tuple[Finding, ...]:
+        """What stops this host, and leaves open what it will run: where there is no room alone, that is known."""
+        return tuple(f for f in self.blocked if f.id not in ("HOST-DISK", "HOST-QUOTA"))
+
+    @property
     def steps(self) -> tuple[PlannedStep, ...]:
         """Those of all services."""
         return tuple(step for s in self.services for step in s.steps)

@@ -72,13 +72,14 @@ class Step(Noun):
     """What is done once in the running container, by its shell: ``run``, unless ``check`` says that it is complete.
 
     Both may use ``{{ ... }}``; with ``each: model`` they are for every model of the service that has ``pull``
-    and that gpufleet does not fetch, as ``{{ model }}``: the first such step is what fetches it.
+    and that gpufleet does not fetch, as ``{{ model }}``: the first such step is what fetches it. With ``each: folder``
+    they are for every model that is a folder: they make of it what the program looks for, by links.
     """
 
     name: Name
     check: str = Field(min_length=1, description="succeeds when nothing is left to do; asked at every run")
     run: str = Field(min_length=1, description="may be killed and begun again")
-    each: Literal["model"] | None = None
+    each: Literal["model", "folder"] | None = None
     measure: str = Field("", description="prints how many KiB are there: so that it says how far it is")
     deadline: int = Field(3600, ge=1, description="seconds that `run` may take")
 

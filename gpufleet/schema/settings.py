@@ -77,6 +77,7 @@ class Mirrors(Noun):
     )
 
 
+FilePath = Annotated[str, like(r"^[^~\s]", "write a path, without a `~`: no shell reads it")]
 SecretSource = Annotated[
     str, like(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:[^\s].*)$", "write where it is: env:NAME or file:PATH")
 ]
@@ -93,7 +94,7 @@ class Settings(Noun):
         None,
         description="your folder with services/, models/, stacks/, templates/, images/, searched before ours",
     )
-    lock: str = Field(
+    lock: FilePath = Field(
         "gpufleet.lock",
         description="the file that `gpufleet lock` writes, seen from where you run",
     )
@@ -181,6 +182,9 @@ class Settings(Noun):
     reserve_vram_mib: MiB = Field(512, description="VRAM of each card that no service may plan with, MiB")
     reserve_ram_mib: MiB = Field(1024, description="host memory that no service may plan with, MiB")
     reserve_disk_mib: MiB = Field(2048, description="disk space that stays free below data_root, MiB")
+    models_max_mib: MiB | None = Field(
+        None, description="what the models below data_root may take in all, MiB; more is refused before it is fetched"
+    )
     health_deadline: int = Field(
         300,
         ge=5,

@@ -41,7 +41,8 @@ class Held(Noun):
 
 
 class HostStock(Noun):
-    """One host. ``problems``: why nothing, or not all, is known of it.
+    """One host. ``problems``: why nothing, or not all, is known of it; ``wrong``: files that were read again and should
+    be other than they are.
 
     ``state``: ``known``, ``blocked`` (a run would refuse it) or ``failed`` (it did not answer). ``bytes``: of all
     ``held``, the same bytes under two names once; ``free_bytes``: of the disk that they are on.
@@ -53,6 +54,7 @@ class HostStock(Noun):
     bytes: int = 0
     free_bytes: int | None = None
     problems: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
 
 
 class Stock(Noun):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable
+from hashlib import sha1, sha256
+from typing import Any, TypeVar
 
 import httpx
 from huggingface_hub import HfApi, ModelInfo, get_hf_file_metadata, get_token
@@ -23,9 +25,10 @@ from ...schema import Architecture, LockedModel, Model, read
 from .patience import FAILED, TIMEOUT, patiently, refusal, status_of
 
 TOKEN = 'give a token: secrets = {"HF_TOKEN": "env:HF_TOKEN"}'
-# Numbers stand in the first bytes of a GGUF file; a config.json is smaller.
-HEAD = 1 << 20
+# Numbers stand in the first bytes of a GGUF file; a config.json is smaller but for those with names of many classes.
+HEAD, CONFIG = 1 << 20, 16 << 20
 FAMILY = re.compile(r"[a-z0-9][a-z0-9_.-]*")
+T = TypeVar("T")
 
 
 class Hub:
@@ -48,7 +51,9 @@ class Hub:
     def _info(self, where: str, model: Model) -> ModelInfo:
         repo, revision = str(model.repo), model.revision or "main"
         try:
-            return patiently(lambda: self.api.model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT))
+            return self._patiently(
+                lambda: self.api.model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT)
+            )
         except OfflineModeIsEnabled:
             raise Refused(Problem(where, "HF_HUB_OFFLINE is set", "unset it, and run again")) from None
         except HFValidationError:
@@ -63,30 +68,44 @@ class Hub:
         taken = {path: _piece(files[path]) for path in selected(where, asked, files)}
         if info.gated:  # everybody may list its files
             url = at.source(next(iter(taken)), self.endpoint)
-            patiently(lambda: get_hf_file_metadata(url, token=self.token, timeout=TIMEOUT, endpoint=self.endpoint))
-        family, numbers = self._architecture(at, taken, files)
+            hub = self.endpoint
+            self._patiently(lambda: get_hf_file_metadata(url, token=self.token, timeout=TIMEOUT, endpoint=hub))
+        family, numbers = self._architecture(where, at, taken, files)
         told = {"revision": info.sha, "files": taken, "gated": bool(info.gated), "licence": _licence(info.card_data)}
         return read(LockedModel, {**told, "family": family, "architecture": numbers}, where)
 
     def _architecture(
-        self, model: Model, taken: dict[str, Any], files: dict[str, Any]
+        self, where: str, model: Model, taken: dict[str, Any], files: dict[str, Any]
     ) -> tuple[str, Architecture | None]:
         """What a GGUF file calls it, and its numbers: of the files taken, where they say so; else of the repository."""
         if first := next((path for path in taken if path.endswith(".gguf")), None):
-            pairs = gguf.pairs(self._head(model, first))
+            pairs = gguf.pairs(self._head(model, first, HEAD))
             family = str(pairs.get("general.architecture", ""))
             return family if FAMILY.fullmatch(family) else "", architecture.of_gguf(pairs)
-        if "config.json" not in files:
-            return "", None
-        try:
-            told = json.loads(self._head(model, "config.json"))
-        except (ValueError, RecursionError):
-            return "", None
-        return "", architecture.of_config(told) if isinstance(told, dict) else None
+        return "", self._of_config(where, model, "config.json" in taken, files.get("config.json"))
 
-    def _head(self, model: Model, path: str) -> bytes:
+    def _of_config(self, where: str, model: Model, taken: bool, file: Any) -> Architecture | None:
+        """Of a config.json; one that is ``taken`` has to be right, as an engine reads it."""
+        if file is None or file.size > CONFIG:
+            return None
+        found = self._head(model, "config.json", CONFIG) if file.size else b""
+        if _piece(file)["digest"] not in (f"git:{_blob(found)}", f"sha256:{sha256(found).hexdigest()}"):
+            what = f"{self.endpoint} gives another config.json of {model.repo} than it lists"
+            raise Refused(Problem(where, what, "check `mirrors.huggingface`, and run again"))
+        try:
+            told = json.loads(found)
+        except (ValueError, RecursionError):
+            told = None
+        if isinstance(told, dict):
+            return architecture.of_config(told)
+        if taken:
+            what = f"the config.json of {model.repo} is no JSON that an engine could read"
+            raise Refused(Problem(where, what, "choose another `revision`, or other files with `only`"))
+        return None
+
+    def _head(self, model: Model, path: str, size: int) -> bytes:
         """The first bytes of a file, also where a Range is ignored."""
-        headers = {"Range": f"bytes=0-{HEAD - 1}", "Accept-Encoding": "identity"}
+        headers = {"Range": f"bytes=0-{size - 1}", "Accept-Encoding": "identity"}
         if self.token:  # which httpx does not send on to another server
             headers["Authorization"] = f"Bearer {self.token}"
 
@@ -97,11 +116,14 @@ class Hub:
                 answer.raise_for_status()
                 for some in answer.iter_bytes():
                     found += some
-                    if len(found) >= HEAD:
+                    if len(found) >= size:
                         break
-            return found[:HEAD]
+            return found[:size]
 
-        return patiently(ask)
+        return self._patiently(ask)
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        return patiently(self.endpoint, ask)
 
     def _refused(self, where: str, model: Model, error: Exception) -> Refused:
         at, revision = f"{self.endpoint}/{model.repo}", model.revision or "main"
@@ -124,6 +146,11 @@ class Hub:
 def _piece(file: Any) -> dict[str, Any]:
     """Size and digest of a file that the Hub lists."""
     return {"bytes": file.size, "digest": f"sha256:{file.lfs.sha256}" if file.lfs else f"git:{file.blob_id}"}
+
+
+def _blob(data: bytes) -> str:
+    """What Git calls a file of these bytes."""
+    return sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 def _licence(card: Any) -> str:

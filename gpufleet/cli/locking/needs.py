@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from ...plan import Wanted, want
 from ...plan.weights import Weights
 from ...schema import Model, Service, Settings, read
 from ..ask import check_read, empty, options, pyinfra
+from ..words import listed
 
 
 @dataclass
@@ -31,45 +32,57 @@ class Need:
     model: Model | None = None
 
 
+Hosts = Iterable[Mapping[str, Any]]
 # What is needed, by kind and key.
 Needs = dict[tuple[str, str], Need]
 
 
-def needs(inventory: str, data: tuple[str, ...]) -> dict[str, Needs]:
-    """By the path of a lock what its hosts need; raises Unasked, and Refused with all that is wrong with hosts."""
+def needs(hosts: Hosts) -> dict[str, Needs]:
+    """By the path of a lock what its hosts need. Raises Refused with all that is wrong with them."""
     found: dict[str, Needs] = {}
-    problems: list[Problem] = []
-    hosts = _hosts(inventory, data)
-    fleet = {group for host in hosts for group in host["groups"]}
-    for host in sorted(hosts, key=lambda host: str(host["name"])):
-        try:
-            settings, wanted = _wanted(host, fleet)
-        except Refused as refused:
-            problems += [Problem(f"{host['name']}: {p.where}", p.what, p.fix) for p in refused.problems]
-            continue
+    for settings, wanted in _wanted(hosts, lock=os.devnull):  # as if nothing were locked yet
         these = found.setdefault(os.path.normpath(settings.lock), {})
         for need in _needs(wanted):
             these.setdefault((need.kind, need.key), need).names |= need.names
-    if problems:
-        raise Refused(*problems)
     return found
 
 
-def _hosts(inventory: str, data: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Name, groups and data of each host, as pyinfra loads them; no host is connected to."""
+def against(hosts: Hosts) -> tuple[Problem, ...]:
+    """Why a run would refuse hosts with what is locked now, such as a model that its program does not load."""
+    try:
+        _wanted(hosts)
+    except Refused as refused:
+        return refused.problems
+    return ()
+
+
+def of_inventory(inventory: str, data: tuple[str, ...]) -> Hosts:
+    """Name, groups and data of each host, as pyinfra loads them; no host is connected to. Raises Unasked."""
     done = pyinfra("--json", *options((), data), inventory, "debug-inventory")
     last = (done.stdout.splitlines() or [""])[-1]  # the user's files may print before it
     check_read(done.stdout + done.stderr, inventory, loaded=done.returncode == 0 and last.startswith("["))
-    hosts: list[dict[str, Any]] = json.loads(last)
+    hosts: Hosts = json.loads(last)
     if not hosts:
         raise empty(inventory)
     return hosts
 
 
-def _wanted(host: Mapping[str, Any], fleet: Collection[str]) -> tuple[Settings, Wanted]:
-    """The settings of a host, and what it wants as if nothing were locked yet."""
-    data = own_data(host["data"])
-    return read(Settings, data, "group_data"), want(host["groups"], {**data, "lock": ""}, fleet, locking=True)
+def _wanted(hosts: Hosts, **data: str) -> list[tuple[Settings, Wanted]]:
+    """The settings of each host, and what it wants with ``data`` above them. Raises Refused: of many hosts one line."""
+    found: list[tuple[Settings, Wanted]] = []
+    wrong: dict[Problem, list[str]] = {}
+    fleet = {group for host in hosts for group in host["groups"]}
+    for host in sorted(hosts, key=lambda host: str(host["name"])):
+        own = own_data(host["data"])
+        try:
+            wanted = want(host["groups"], {**own, **data}, fleet, locking=True)
+            found.append((read(Settings, own, "group_data"), wanted))
+        except Refused as refused:
+            for problem in refused.problems:
+                wrong.setdefault(problem, []).append(host["name"])
+    if wrong:
+        raise Refused(*(Problem(f"{listed(names)}: {p.where}", p.what, p.fix) for p, names in wrong.items()))
+    return found
 
 
 def _needs(wanted: Wanted) -> Iterator[Need]:

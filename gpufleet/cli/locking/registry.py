@@ -51,7 +51,7 @@ def pull(where: str, name: str, ollama: str) -> LockedPull:
         raise Refused(Problem(where, f"'{name}' is no name of Ollama's", "write it like llama3.2:3b"))
     server = f"https://{place.host}" if place.host else ollama
     try:
-        answer = patiently(lambda: _ask("GET", f"{place.api(ollama)}/manifests/{place.tag}", OLLAMA))
+        answer = patiently(server, lambda: _ask("GET", f"{place.api(ollama)}/manifests/{place.tag}", OLLAMA))
         sizes = [int(layer["size"]) for layer in answer.json()["layers"]]
         digest = sha256(answer.content).hexdigest()
         return LockedPull(digest=digest, bytes=sum(sizes), manifest=answer.content.decode())
@@ -65,8 +65,8 @@ def pull(where: str, name: str, ollama: str) -> LockedPull:
 def _manifest(registry: str, path: str, tag: str) -> httpx.Response:
     """The answer for a manifest: HEAD is not counted as a pull; without a digest in it, the manifest itself."""
     url = f"{_base(registry)}/v2/{path}/manifests/{tag}"
-    answer = patiently(lambda: _ask("HEAD", url, KINDS))
-    return answer if _digest(answer) else patiently(lambda: _ask("GET", url, KINDS))
+    answer = patiently(registry, lambda: _ask("HEAD", url, KINDS))
+    return answer if _digest(answer) else patiently(registry, lambda: _ask("GET", url, KINDS))
 
 
 def _digest(answer: httpx.Response) -> str:

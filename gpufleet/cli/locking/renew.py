@@ -97,8 +97,19 @@ def _differing(old: Entries, new: Entries) -> list[str]:
     """A line for all that differs."""
     added = [f"added    {key[1]}  {_short(new[key])}" for key in sorted(new.keys() - old.keys())]
     both = sorted(new.keys() & old.keys())
-    changed = [f"changed  {key[1]}  {_short(old[key])} -> {_short(new[key])}" for key in both if old[key] != new[key]]
+    changed = [f"changed  {key[1]}  {_turned(old[key], new[key])}" for key in both if old[key] != new[key]]
     return [*added, *changed, *(f"removed  {key[1]}" for key in sorted(old.keys() - new.keys()))]
+
+
+def _turned(old: Any, new: Any) -> str:
+    """What of an entry is another: of the same files it may be what is said of them."""
+    found = [f"{_short(old)} -> {_short(new)}"] if _short(old) != _short(new) else []
+    if isinstance(old, LockedModel):
+        if old.licence != new.licence:
+            found.append(f"licence {old.licence or 'none'} -> {new.licence or 'none'}")
+        if old.architecture != new.architecture:
+            found.append("other numbers for memory")
+    return ", ".join(found) or "other files"
 
 
 def _short(entry: LockedModel | LockedPull | str) -> str:

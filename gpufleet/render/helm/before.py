@@ -5,7 +5,9 @@ from __future__ import annotations
 from base64 import b64encode
 from shlex import quote
 
+from ...plan.wanted import TOKEN
 from ...schema import Directory, Output, Plan, PlannedService
+from .environment import told_secret
 from .storage import DATA, FILES, TOOLS, fetched, models, name, ours
 from .text import Expr, Object
 
@@ -71,15 +73,15 @@ def _models(plan: Plan, s: PlannedService) -> list[Object]:
         f"exec 9>{places[0]}/.lock",
         "flock 9",
         'get() { [ "$(stat -c %s "$path" 2>/dev/null)" = "$bytes" ] || sh -eu /tools/fetch.sh; }',
-        "export path url bytes digest",
+        "export path url bytes digest hub",
         *([PUT] if any(d.text for d in files) else []),
     ]
     for d in files:
-        at = f"{MODELS}/{plan.below_models(d.path)}"
+        at, hub = f"{MODELS}/{plan.below_models(d.path)}", "yes" if d.hub else "''"
         if d.text:
             lines.append(f"path={quote(at)} text={b64encode(d.text.encode()).decode()}\nput")
         else:
-            lines.append(f"path={quote(at)} url={quote(d.url)} bytes={d.bytes} digest={d.digest}\nget")
+            lines.append(f"path={quote(at)} url={quote(d.url)} bytes={d.bytes} digest={d.digest} hub={hub}\nget")
     mounts: list[Object] = [
         *(
             {"name": name(plan, p), "mountPath": at, "subPath": DATA}
@@ -87,7 +89,9 @@ def _models(plan: Plan, s: PlannedService) -> list[Object]:
         ),
         {"name": TOOLS, "mountPath": "/tools", "readOnly": True},
     ]
-    return [_container("models", "\n".join(lines) + "\n", mounts, 0, ["DAC_OVERRIDE"])]
+    found = _container("models", "\n".join(lines) + "\n", mounts, 0, ["DAC_OVERRIDE"])
+    told = [told_secret(plan, f"services/{s.kind}", TOKEN, TOKEN) for k in plan.secrets if k.name == TOKEN]
+    return [{**found, "env": told} if told and any(d.hub for d in files) else found]
 
 
 def _wait(plan: Plan, s: PlannedService) -> list[Object]:

@@ -22,8 +22,8 @@ def environment(plan: Plan, s: PlannedService) -> list[Object]:
     inside = sorted({name for text in longer for name in _asked(text)})
     where = f"services/{s.kind}/environment"
     return [
-        *(_secret(plan, where, PREFIX + name, name) for name in inside),
-        *(_secret(plan, where, key, name) for key, name in whole.items()),
+        *(told_secret(plan, where, PREFIX + name, name) for name in inside),
+        *(told_secret(plan, where, key, name) for key, name in whole.items()),
         *({"name": k, "value": expanded(text, f"{where}/{k}")} for k, text in told.items() if k not in whole),
     ]
 
@@ -59,7 +59,8 @@ def _only(text: str) -> str | None:
     return found[2] if found else None
 
 
-def _secret(plan: Plan, where: str, key: str, name: str) -> Object:
+def told_secret(plan: Plan, where: str, key: str, name: str) -> Object:
+    """The variable ``key`` with the value of a secret."""
     if name not in (known.name for known in plan.secrets):
         raise Refused(Problem(where, f"asks for {name}, which is no secret", "declare it in the service's `secrets`"))
     of = Expr(f'.Values.existingSecret | default "{secret(plan)}" | toJson')

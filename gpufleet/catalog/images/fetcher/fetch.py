@@ -9,24 +9,23 @@ from __future__ import annotations
 import errno
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
 from typing import IO, Any
-from urllib.parse import urlsplit
 
-from meter import Meter, say, size_of
+from meter import Meter, say, size_of, time_of
+from peer import take
 from store import Follower, Store, Wanted, alone, digest_of
 
 TRANSFER = Path(__file__).with_name("transfer.py")
 AT_ONCE = 4  # files
+LONGEST = 600  # seconds that servers may want to be left alone in all, of a file
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -87,30 +86,34 @@ class Fetcher:
         return digest
 
     def _tries(self, f: Wanted, part: Path, urls: list[str], xet: bool) -> None:
-        why, last, bad = "", _size_of(part), 0
-        self.meter.wants(f.bytes, last)
-        for url in urls:
-            hub = f.hub and url == f.urls[-1]
-            while _size_of(part) < f.bytes and bad < self.job["tries"]:
-                why, again = self._try(f, part, url, hub, xet and hub)
-                xet, have = xet and not hub, _size_of(part)
-                bad = 0 if have > last else bad + 1
-                last = have
-                if not again or url != f.urls[-1]:  # of a peer one try is enough
-                    break
-                time.sleep(min(self.job["pause"] * 2**bad, 60))
+        *peers, url = urls
+        self.meter.wants(f.bytes, _size_of(part))
+        for peer in peers:  # one try is enough
+            if _size_of(part) < f.bytes:
+                take(peer, part, f.bytes, self.job["stall"], self._came)
+        why, last, bad, waited = "", _size_of(part), 0, 0
+        while _size_of(part) < f.bytes and bad < self.job["tries"]:
+            why, again, wait = self._try(f, part, url, f.hub and xet)
+            xet, have = False, _size_of(part)
+            bad = 0 if have > last else bad + 1
+            last, waited = have, waited + wait
+            if not again:
+                break
+            if waited > LONGEST:
+                raise Failed(f"{why}, and wants to be left alone for {time_of(wait)}; run again then")
+            if wait:
+                say(f"models/{f.path}: {why}: waiting {time_of(wait)}, as it asks")
+            time.sleep(max(wait, min(self.job["pause"] * 2**bad, 60)))
         if _size_of(part) < f.bytes:
             raise Failed(why)
 
-    def _try(self, f: Wanted, part: Path, url: str, hub: bool, xet: bool) -> tuple[str, bool]:
-        """One try: why it failed, if it did, and whether another may help."""
-        if url != f.urls[-1] and not _reached(url):
-            return f"{url} cannot be reached", False
-        told = {"url": url, "part": str(part), "size": f.bytes, "hub": hub, "xet": xet}
+    def _try(self, f: Wanted, part: Path, url: str, xet: bool) -> tuple[str, bool, int]:
+        """One try: why it failed, if it did, whether another may help, and in how many seconds at the earliest."""
+        told = {"url": url, "part": str(part), "size": f.bytes, "hub": f.hub, "xet": xet}
         env = {**os.environ, "HF_ENDPOINT": self.job["endpoint"], "HF_HUB_DOWNLOAD_TIMEOUT": str(self.job["stall"])}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         with subprocess.Popen([sys.executable, TRANSFER], env=env, **pipes) as child:
-            child.stdin.write(json.dumps({**told, "token": self.token if hub else ""}))
+            child.stdin.write(json.dumps({**told, "token": self.token if f.hub else ""}))
             child.stdin.close()
             try:
                 return self._watch(url, child.stdout)
@@ -118,7 +121,7 @@ class Fetcher:
                 child.kill()
                 part.with_name(f"{part.name}.xet").unlink(missing_ok=True)
 
-    def _watch(self, url: str, lines: IO[str]) -> tuple[str, bool]:
+    def _watch(self, url: str, lines: IO[str]) -> tuple[str, bool, int]:
         """Read what a try says, until it ends or nothing comes."""
         patience = 2 * self.job["stall"] + 10  # the client waits by itself, and asks again; and it has to start
         queue: Queue[str] = Queue()
@@ -127,22 +130,18 @@ class Fetcher:
             try:
                 line = queue.get(timeout=patience)
             except Empty:
-                return f"nothing came of {url} for {patience:.0f} s", True
+                return f"nothing came of {url} for {patience:.0f} s", True, 0
             if not line.strip().removeprefix("-").isdecimal():
-                told = json.loads(line or '{"why": "", "again": true}')
-                return told["why"], told["again"]
-            self.meter.add(int(line))
-            free = os.statvfs(self.store.root)
-            if free.f_bavail * free.f_frsize < (reserve := self.job["reserve"]):
-                raise Failed(f"less than {size_of(reserve)} would stay free on its disk; free some, then run again")
+                told = json.loads(line or '{"why": "", "again": true, "wait": 0}')
+                return told["why"], told["again"], told["wait"]
+            self._came(int(line))
 
-
-def _reached(url: str) -> bool:
-    """Whether another host answers at all: one that a firewall hides would cost minutes."""
-    parts = urlsplit(url)
-    with suppress(OSError), socket.create_connection((parts.hostname, parts.port), timeout=3):
-        return True
-    return False
+    def _came(self, count: int) -> None:
+        """So many bytes: is there room for more?"""
+        self.meter.add(count)
+        free = os.statvfs(self.store.root)
+        if free.f_bavail * free.f_frsize < (reserve := self.job["reserve"]):
+            raise Failed(f"less than {size_of(reserve)} would stay free on its disk; free some, then run again")
 
 
 def _into(lines: IO[str], queue: Queue[str]) -> None:
