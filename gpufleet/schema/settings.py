@@ -46,7 +46,10 @@ Times = Annotated[
     like(r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", "write it like 22:00-05:00"),
     AfterValidator(_window),
 ]
-Registry = Annotated[str, like(r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$", "write it like registry.lan:5000")]
+Registry = Annotated[
+    str,
+    like(r"^(http://)?[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$", "write it like registry.lan:5000, or http://cache:5000"),
+]
 
 
 class Mirrors(Noun):
@@ -68,8 +71,20 @@ class Mirrors(Noun):
     )
     ollama: Url = Field("https://registry.ollama.ai", description="where `gpufleet lock` asks for Ollama's models")
     registry: Registry | None = Field(
-        None, description="registry for images: this, then their own name with its registry"
+        None,
+        description="registry for images: this, then their own name with its registry; with `http://` before it, the "
+        "engine is told that it has no TLS",
     )
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The registry, where it is to be asked without TLS.
+
+        >>> Mirrors(registry="http://cache:5000/all").plain, Mirrors(registry="mirror.lan:5000").plain
+        (('cache:5000',), ())
+        """
+        scheme, _, rest = (self.registry or "").rpartition("://")
+        return (rest.partition("/")[0],) if scheme else ()
 
 
 SecretSource = Annotated[
