@@ -91,4 +91,10 @@ def _fetch(plan: Plan, sources: Mapping[Download, Iterable[str]]) -> str:
 
 def _wanted(plan: Plan, d: Download, peers: Iterable[str]) -> dict[str, object]:
     below = {name: plan.below_models(getattr(d, name)) for name in ("path", "part", "folder")}
-    return {**d.model_dump(include={"bytes", "digest", "hub"}), **below, "urls": [*peers, d.url]}
+    return {**d.model_dump(include={"bytes", "digest", "hub"}), **below, "urls": [*peers, *_cached(plan, d), d.url]}
+
+
+def _cached(plan: Plan, d: Download) -> list[str]:
+    """Where the mirror that we found ourselves has it: it gets no token, so what is gated comes from the Hub."""
+    told = plan.hub_cache and d.hub and d.url.startswith(plan.hub)
+    return [f"{plan.hub_cache.rstrip('/')}/{d.url.removeprefix(plan.hub).lstrip('/')}"] if told else []

@@ -86,19 +86,18 @@ class Fetcher:
         return digest
 
     def _tries(self, f: Wanted, part: Path, urls: list[str], xet: bool) -> None:
-        why, last, bad = "", _size_of(part), 0
-        self.meter.wants(f.bytes, last)
+        """In their order: a peer, or a mirror, as long as anything comes of it; the last as often as it is worth it."""
+        why, have = "", _size_of(part)
+        self.meter.wants(f.bytes, have)
         for url in urls:
-            hub = f.hub and url == f.urls[-1]
-            while _size_of(part) < f.bytes and bad < self.job["tries"]:
+            last, again, bad = url == f.urls[-1], True, 0
+            hub = f.hub and last
+            while have < f.bytes and again and bad < (self.job["tries"] if last else 1):
+                time.sleep(min(self.job["pause"] * 2**bad, 60) if why and last else 0)
                 why, again = self._try(f, part, url, hub, xet and hub)
-                xet, have = xet and not hub, _size_of(part)
-                bad = 0 if have > last else bad + 1
-                last = have
-                if not again or url != f.urls[-1]:  # of a peer one try is enough
-                    break
-                time.sleep(min(self.job["pause"] * 2**bad, 60))
-        if _size_of(part) < f.bytes:
+                xet, before, have = xet and not hub, have, _size_of(part)
+                bad = 0 if have > before else bad + 1
+        if have < f.bytes:
             raise Failed(why)
 
     def _try(self, f: Wanted, part: Path, url: str, hub: bool, xet: bool) -> tuple[str, bool]:

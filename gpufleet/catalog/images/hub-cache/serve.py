@@ -24,7 +24,7 @@ from olah.configs import OlahConfig
 from olah.utils.disk_utils import evict_cache_to_limit, get_folder_size
 
 # A block is fetched as a whole, and held in memory meanwhile; what was cut off begins at one.
-BLOCK = 16 << 20
+BLOCK = 8 << 20
 THREADS = 400  # who asks for a block that is just being fetched waits in one
 EVERY = 30  # seconds
 # The other paths go by digests alone, or fetch from wherever they are told.
