@@ -36,8 +36,10 @@ def _engine(wanted: Provision, state: HostState) -> Iterator[Change]:
     have = state.plumbing
     if wanted.engine == "docker" and (have.disabled or have.stopped):
         yield Change(kind="engine", what="docker: is not started, or not at every boot")
-    elif not right(wanted, have):
+    elif not right(wanted.but_plain, have):
         yield Change(kind="engine", what=_WRONG[wanted.engine])
+    elif not right(wanted, have) or loaded(wanted, have) != loaded(wanted.but_plain, have):
+        yield Change(kind="engine", what=f"{wanted.engine}: is not told that {', '.join(wanted.plain)} has no TLS")
     elif not loaded(wanted, have):
         yield Change(kind="engine", what="docker: has not loaded what containers need for cards")
     elif coming(wanted, have):

@@ -83,7 +83,7 @@ def _names(wanted: Wanted) -> list[str]:
     urls += [mirrors.huggingface] if any(w.model.pull for w in wanted.own_weights) else []
     urls += [mirrors.github for s in wanted.services if any(b.context for b in s.service.build.values())]
     urls += [mirrors.packages] if mirrors.packages else []
-    urls += [f"https://{mirrors.registry}"] if mirrors.registry else []
+    urls += [f"https://{mirrors.registry}".replace("https://http://", "http://")] if mirrors.registry else []
     parts = [urlsplit(url) for url in urls]
     return sorted({f"{p.hostname}:{p.port or {'http': 80}.get(p.scheme, 443)}" for p in parts})
 

@@ -9,7 +9,7 @@ from pyinfra.context import host
 
 from ..plan.daemon import PATH, merged
 from ..plan.drift import cdi_devices, missing_devices
-from ..plan.provision import UNITS, coming, daemon, loaded, right
+from ..plan.provision import PODMAN_PLAIN, UNITS, coming, daemon, loaded, podman_plain, right
 from ..schema import HostState
 from . import amd
 from .observe import Commands, Target, converging
@@ -26,6 +26,9 @@ def configured(target: Target, state: HostState) -> Commands:
     if provision.engine == "podman" or have.disabled or have.stopped:
         yield script("start", unit=UNITS[provision.engine])
     if provision.engine == "podman":
+        if provision.plain:
+            yield f"mkdir -p {PODMAN_PLAIN.rpartition('/')[0]}"
+            yield FileUploadCommand(io.BytesIO(podman_plain(provision).encode()), PODMAN_PLAIN)
         return
     if coming(provision, have):
         yield "true"  # whether it has to be told anything is known when it is there
@@ -34,7 +37,10 @@ def configured(target: Target, state: HostState) -> Commands:
     if new is not None:
         yield FileUploadCommand(io.BytesIO(new.encode()), f"{PATH}.new")
     if new is not None or not loaded(provision, have):
-        yield script("daemon", path=PATH)
+        # Of registries it is told while it runs.
+        cards = provision.but_plain
+        how = "reload" if right(cards, have) and loaded(cards, have) else "restart"
+        yield script("daemon", path=PATH, how=how)
 
 
 @converging

@@ -95,4 +95,10 @@ def told(plan: Plan, d: Download, peers: Iterable[str]) -> dict[str, object]:
     below = {name: plan.below_models(getattr(d, name)) for name in ("path", "part", "folder")}
     after = [plan.below_models(path) for path in d.after]
     told = d.model_dump(include={"bytes", "digest", "hub", "text", "of"})
-    return {**told, **below, "after": after, "urls": [*peers, d.url]}
+    return {**told, **below, "after": after, "urls": [*peers, d.url], "cache": _cached(plan, d)}
+
+
+def _cached(plan: Plan, d: Download) -> str:
+    """Where the mirror that we found ourselves has it: it gets no token, so what is gated comes from the Hub."""
+    told = plan.hub_cache and d.hub and d.url.startswith(plan.hub)
+    return f"{plan.hub_cache.rstrip('/')}/{d.url.removeprefix(plan.hub).lstrip('/')}" if told else ""

@@ -30,6 +30,7 @@ from ..errors import Refused
 from ..facts.section import ENGINE
 from ..facts.state import State
 from ..plan.amd import FILES
+from ..plan.provision import PODMAN_PLAIN
 from ..render import Release
 from ..schema import HostState, Plan
 from . import spread
@@ -123,7 +124,8 @@ def arguments(target: Target) -> dict[str, str]:
     lists = {
         "paths": target.paths,
         "operators": target.plan.operators,
-        "files": [*files, *(FILES if below.amd_cards else ())],
+        "files": [*files, *(FILES if below.amd_cards else ()), *([PODMAN_PLAIN] if below.plain else ())],
+        "plain": below.plain,
         "packages": below.packages,
         "cards": (*below.cards, *below.amd_cards),
         "steps": (f"{s.service}|{_coded(s.check)}|{s.id}" for s in target.plan.steps),

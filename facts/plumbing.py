@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -53,7 +54,7 @@ pid=$(cat "$R/run/docker.pid") && {
     [ -e $f ] && [ "$(stat -L -c %Z $f)" -gt "$born" ] && echo "stale $f" && stale=yes
   done
   # What it has loaded is what is there, unless that is newer; asking costs as much as all the rest.
-  [ -z "$cards" ] || [ -z "$stale" ] || limit 20 docker info --format '{{json .}}' | sed 's/^/info /'
+  [ -z "$cards$plain" ] || [ -z "$stale" ] || limit 20 docker info --format '{{json .}}' | sed 's/^/info /'
 }
 [ -d "$R/snap/docker/current" ] && echo snap
 [ -S "$R/run/podman/podman.sock" ] && [ -L "$R/etc/systemd/system/sockets.target.wants/podman.socket" ] && echo socket
@@ -85,7 +86,7 @@ def parse(lines: list[str]) -> Plumbing:
             *(value for key, value in rows if key == "half"),
         ),
         engine=info.get("ServerVersion") or next((installed[n] for n in ENGINES if n in installed), None),
-        live=(*(["cdi"] if info.get("CDISpecDirs") else []), *(r for r in info.get("Runtimes") or {} if r == "nvidia")),
+        live=(*_live(info),),
         daemon="\n".join(daemon) if daemon else None,
         flags=_flags(next((value for key, value in rows if key == "flags"), "")),
         stale=tuple(value for key, value in rows if key == "stale"),
@@ -124,6 +125,18 @@ def _info(lines: list[str]) -> dict[str, Any]:
     with suppress(ValueError, TypeError):
         return dict(json.loads("".join(lines)))
     return {}
+
+
+def _live(info: Mapping[str, Any]) -> Iterator[str]:
+    """What dockerd has loaded: the ways to cards, and registries without TLS.
+
+    >>> [*_live({"CDISpecDirs": ["/etc/cdi"], "RegistryConfig": {"IndexConfigs": {"cache:5000": {"Secure": False}}}})]
+    ['cdi', 'cache:5000']
+    """
+    yield from ["cdi"] if info.get("CDISpecDirs") else []
+    yield from (name for name in info.get("Runtimes") or {} if name == "nvidia")
+    registries = (info.get("RegistryConfig") or {}).get("IndexConfigs") or {}
+    yield from (name for name, told in registries.items() if not told.get("Secure", True))
 
 
 def _foreign(rows: list[str]) -> dict[str, tuple[str, ...]]:

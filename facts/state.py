@@ -158,11 +158,11 @@ SECTIONS: list[Section[Any]] = [
 class State(FactBase[HostState | None]):
     """Returns HostState; None when the host did not answer.
 
-    ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for, ``cards``, ``kept`` files,
-    ``models`` (files below their directory) and ``secrets`` (as facts/env.py has them) are a line each;
-    ``release``: the id of the release whose files are read; ``compose``: its compose file, in Base64, which no shell
-    takes for anything else; ``engine``: docker or podman; ``steps`` of ``stack``: service, check in Base64, and id,
-    between bars, a line each.
+    ``paths`` to look at, ``operators``, ``files`` to digest, ``packages`` to look for, ``cards``, ``plain``
+    registries, ``kept`` files, ``models`` (files below their directory) and ``secrets`` (as facts/env.py has them)
+    are a line each; ``release``: the id of the release whose files are read; ``compose``: its compose file, in
+    Base64, which no shell takes for anything else; ``engine``: docker or podman; ``steps`` of ``stack``: service,
+    check in Base64, and id, between bars, a line each.
     """
 
     @override
@@ -182,9 +182,11 @@ class State(FactBase[HostState | None]):
         kept: str,
         models: str,
         secrets: str,
+        plain: str,
     ) -> str:
         lists = {"paths": paths, "operators": operators, "files": files, "packages": packages, "cards": cards}
         more = {"stack": stack, "steps": steps, "kept": kept, "models": models, "secrets": secrets}
+        more["plain"] = plain
         return probe(SECTIONS, engine=engine, root=root, release=release, compose=compose, **lists, **more)
 
     @override

@@ -51,3 +51,17 @@ def test_a_host_offers_what_it_has(bench: Bench, tmp_path: Path) -> None:
     assert (code, said) == (0, "")
     assert taker.seen == WHOLE
     assert bench.hub.sent() == sent
+
+
+def test_many_peers_that_cannot_be_reached_do_not_keep_the_hub_from_being_asked(bench: Bench) -> None:
+    gone = [f"http://127.0.0.1:9/{n}" for n in range(8)]
+    assert bench.fetch({**bench.file, "urls": [*gone, *bench.file["urls"]]})[0] == 0
+    assert bench.hub.sent("m.gguf") == SIZE
+
+
+def test_a_mirror_that_is_cut_off_is_asked_again_as_long_as_anything_comes(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "hub/files").mkdir()
+    (tmp_path / "hub/files/mirror").write_bytes(content("m.gguf"))
+    bench.hub.faults.add("cut", "/files/mirror", after=1_200_000, times=2)
+    assert bench.fetch({**bench.file, "urls": [f"{bench.hub.url}/files/mirror", *bench.file["urls"]]})[0] == 0
+    assert bench.hub.sent("m.gguf") == 0

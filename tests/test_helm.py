@@ -28,7 +28,7 @@ kubernetes_validate.utils.schema_contents = cache(kubernetes_validate.utils.sche
 RECORDED = CASES / "chart"
 VERSIONS = ("1.30", "1.37")
 # Stacks of which nothing has an image for a card are refused there, as on hosts.
-CPU_ALONE = ("predict-otron", "predict-otron-ha")
+CPU_ALONE = ("cache", "predict-otron", "predict-otron-ha")
 ALL = [
     (stack, node) for stack in Catalog().names("stacks") for node in NODES if node == "cpu" or stack not in CPU_ALONE
 ]

@@ -5,6 +5,7 @@ After a wanted change: `python -m tests.test_provision` writes the cases anew.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -17,7 +18,7 @@ from gpufleet.deploys.script import script
 from gpufleet.errors import Refused
 from gpufleet.plan.daemon import merged
 from gpufleet.plan.drift import missing_packages, missing_sources
-from gpufleet.plan.provision import daemon, loaded, right, route
+from gpufleet.plan.provision import PODMAN_PLAIN, daemon, loaded, podman_plain, right, route
 from gpufleet.schema import Engine, HostFacts, Plumbing, Provision, read
 from tests.conftest import CASES, cases, planned
 
@@ -172,6 +173,31 @@ def test_docker_is_restarted_until_it_has_loaded_every_way(kind: str) -> None:
         have = Plumbing(stale=("/etc/docker/daemon.json",), live=tuple(live))
         assert loaded(wanted, have) is ({*need} <= {*live}), live
     assert loaded(wanted, Plumbing())
+
+
+def test_an_engine_is_told_of_a_registry_without_tls_and_loads_that_running() -> None:
+    wanted = Provision(plain=("cache:5000",))
+    told = '{"insecure-registries": ["mine:1"], "debug": true}'
+    assert not right(wanted, Plumbing(daemon=told))
+    new = merged(told, daemon(wanted, Plumbing(daemon=told)))
+    assert new
+    assert json.loads(new) == {"insecure-registries": ["mine:1", "cache:5000"], "debug": True}
+    assert right(wanted, Plumbing(daemon=new))
+    stale = Plumbing(daemon=new, stale=("/etc/docker/daemon.json",))
+    assert not loaded(wanted, stale)
+    assert loaded(wanted.but_plain, stale)
+    assert loaded(wanted, stale.model_copy(update={"live": ("cache:5000",)}))
+    with pytest.raises(Refused, match="insecure-registries: is no list"):
+        daemon(wanted, Plumbing(daemon='{"insecure-registries": "mine:1"}'))
+
+
+def test_podman_is_told_by_a_file_of_its_own() -> None:
+    wanted = Provision(engine="podman", plain=("cache:5000",))
+    assert 'location = "cache:5000"\ninsecure = true' in podman_plain(wanted)
+    digest = hashlib.sha256(podman_plain(wanted).encode()).hexdigest()
+    assert not right(wanted, Plumbing(socket=True))
+    assert right(wanted, Plumbing(socket=True, digests={PODMAN_PLAIN: digest}))
+    assert right(wanted.but_plain, Plumbing(socket=True))
 
 
 JSON = st.recursive(

@@ -1,4 +1,4 @@
-# Put $path.new in place of $path, if dockerd takes it, and have dockerd load it. If it does not start: the earlier file.
+# Put $path.new in place of $path, if dockerd takes it, and have dockerd load it ($how: restart, or reload). If it does not start: the earlier file.
 file=$(readlink -f "$path")
 old="$file.before-gpufleet"
 rm -f "$old"
@@ -13,7 +13,7 @@ if [ -e "$path.new" ]; then
   [ ! -e "$file" ] || { cp -p "$file" "$old" && chown --reference="$file" "$path.new" && chmod --reference="$file" "$path.new"; }
   mv "$path.new" "$file"
 fi
-systemctl restart docker 2>/dev/null && rm -f "$old" && exit 0
+systemctl "$how" docker 2>/dev/null && rm -f "$old" && exit 0
 # The last that it said.
 why=$(journalctl -u docker -n 50 --no-pager -o cat | awk '/: Main process exited/ { why = said } { said = $0 } END { print why }')
 [ ! -e "$old" ] || mv "$old" "$file"

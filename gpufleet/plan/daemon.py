@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .merge import patched, read_json, written
+from ..errors import Problem, Refused
+from .merge import STAYS, patched, read_json, written
 
 PATH = "/etc/docker/daemon.json"
 
@@ -19,6 +20,18 @@ def merged(text: str | None, wanted: Mapping[str, Any]) -> str | None:
     have = read_json(PATH, text)
     new = patched(have, wanted, PATH)
     return None if new is have else written(new, text)
+
+
+def plain(text: str | None, wanted: Sequence[str]) -> Mapping[str, Any]:
+    """The key that has these registries among those that are asked without TLS: a list is replaced as a whole.
+
+    >>> plain('{"insecure-registries": ["mine"]}', ["cache:5000"]), plain("{}", [])
+    ({'insecure-registries': ['mine', 'cache:5000']}, {})
+    """
+    have = read_json(PATH, text).get("insecure-registries") or [] if wanted else []
+    if not isinstance(have, list):
+        raise Refused(Problem(f"{PATH}/insecure-registries", "is no list", f"write `[...]`; {STAYS}"))
+    return {"insecure-registries": [*have, *(name for name in wanted if name not in have)]} if wanted else {}
 
 
 def given_twice(text: str | None, wanted: Mapping[str, Any], flags: Sequence[str]) -> list[str]:

@@ -114,7 +114,7 @@ def pulled(wanted: Wanted, image: str) -> str:
 def mirrored(image: str, registry: str | None) -> str:
     """The image's own name behind the mirror's, as pull-through registries have it.
 
-    >>> mirrored("ghcr.io/a/b:1", "mirror.lan:5000/all"), mirrored("ghcr.io/a/b:1", None)
+    >>> mirrored("ghcr.io/a/b:1", "http://mirror.lan:5000/all"), mirrored("ghcr.io/a/b:1", None)
     ('mirror.lan:5000/all/ghcr.io/a/b:1', 'ghcr.io/a/b:1')
     """
-    return f"{registry.rstrip('/')}/{image}" if registry else image
+    return f"{registry.removeprefix('http://').rstrip('/')}/{image}" if registry else image

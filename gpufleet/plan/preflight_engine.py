@@ -118,8 +118,8 @@ def _configuration(wanted: Wanted, facts: HostFacts, provision: Provision) -> It
     """daemon.json, and what a change of it would stop."""
     if wanted.settings.engine == "podman":
         return
-    keys = daemon(provision, facts.plumbing)
     try:
+        keys = daemon(provision, facts.plumbing)
         changes = merged(facts.plumbing.daemon, keys) is not None
     except Refused as refused:
         yield from (block("ENG-CONFIG", p.where, p.what, p.fix) for p in refused.problems)

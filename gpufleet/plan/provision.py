@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Literal
 
 from ..catalog import distro
@@ -10,12 +11,13 @@ from ..schema import Gpu, HostFacts, Plumbing, Provision, Source
 from ..schema.distro import Release, Vendor
 from ..schema.provision import ENGINES, MARK
 from . import amd
-from .daemon import merged
+from .daemon import merged, plain
 from .driver import PENDING, buildable, driverless, flavour, kept_out
 from .fill import fill
 from .versions import CDI_ITSELF, CDI_SCHEMA, CDI_SWITCH, version
 from .wanted import Wanted
 
+PODMAN_PLAIN = "/etc/containers/registries.conf.d/gpufleet.conf"
 UNITS = {"docker": "docker", "podman": "podman.socket"}  # what must run for Docker's CLI to be answered
 SWITCH: Mapping[str, Any] = {"features": {"cdi": True}}
 TOOLKIT = "nvidia-container-toolkit"
@@ -53,6 +55,7 @@ def provision(wanted: Wanted, facts: HostFacts, cards: Sequence[Gpu]) -> Provisi
         route=route(facts) if ids else None,
         cards=ids,
         amd_cards=radeons,
+        plain=wanted.settings.mirrors.plain,
         reboot=wanted.settings.reboot,
         reboot_window=wanted.settings.reboot_window,
         pending=PENDING if drivers else "",
@@ -108,24 +111,39 @@ def daemon(wanted: Provision, have: Plumbing) -> Mapping[str, Any]:
         return {}
     number = version(wanted.version or have.engine or "")
     cdi = (wanted.route == "cdi" or wanted.amd_cards) and CDI_SWITCH <= number < CDI_ITSELF
-    return {**(RUNTIME if wanted.route == "hook" else {}), **(SWITCH if cdi else {})}
+    cards = {**(RUNTIME if wanted.route == "hook" else {}), **(SWITCH if cdi else {})}
+    return {**cards, **plain(have.daemon, wanted.plain)}
 
 
 def right(wanted: Provision, have: Plumbing) -> bool:
     """Whether the engine's configuration says what is needed, or Podman listens to Docker's CLI."""
     if wanted.engine == "podman":
-        return have.socket
+        return have.socket and (not wanted.plain or have.digests.get(PODMAN_PLAIN) == _digest(podman_plain(wanted)))
     return not (have.disabled or have.stopped) and merged(have.daemon, daemon(wanted, have)) is None
 
 
 def loaded(wanted: Provision, have: Plumbing) -> bool:
-    """Whether the running dockerd knows the way to the cards: it looks for the hook only when it starts."""
+    """Whether the running dockerd knows the way to the cards (it looks for the hook only when it starts), and
+    which registries have no TLS.
+    """
     if wanted.engine == "podman" or not have.stale:
         return True
+    if not {*wanted.plain} <= {*have.live}:
+        return False
     hook = any(path.endswith("hook") for path in have.stale)
     if wanted.route == "hook" and ("nvidia" not in have.live or hook):
         return False
     return "cdi" in have.live or not (wanted.route == "cdi" or wanted.amd_cards)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def podman_plain(wanted: Provision) -> str:
+    """The file that tells Podman of registries without TLS."""
+    each = (f'[[registry]]\nlocation = "{name}"\ninsecure = true\n' for name in wanted.plain)
+    return f"{MARK}\n{''.join(each)}"
 
 
 def coming(wanted: Provision, have: Plumbing) -> bool:

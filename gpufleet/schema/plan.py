@@ -178,7 +178,7 @@ class Plan(Noun):
     """What ``plan()`` says of one host; ``address`` is where others reach it, ``catalog`` the user's own folder.
 
     ``left_out``: by service of the stack that would not run here why not; ``fetcher``: what fetches the ``downloads``;
-    ``hub``: the Hub's endpoint;
+    ``hub``: the Hub's endpoint, ``hub_cache``: a mirror of it that is asked before, and need not answer;
     ``peer_port``: where other hosts of a run get model files.
     """
 
@@ -206,6 +206,7 @@ class Plan(Noun):
     secrets: tuple[Secret, ...] = ()
     given: tuple[str, ...] = ()
     hub: str = ""
+    hub_cache: str = ""
     reserve_disk_mib: int = 0
     peer_port: int | None = None
     health_deadline: int

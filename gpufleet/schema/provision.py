@@ -39,6 +39,7 @@ class Provision(Noun):
     ``cards``: NVIDIA's, by identity, that containers shall reach by ``route``: ``cdi``, or the runtime ``hook`` of old
     engines. ``amd_cards``: AMD's, by identity, that containers shall reach as CDI devices. ``version``: what the engine
     says of itself, whose packaging it may be; None: it does not answer, or is still to be installed.
+    ``plain``: registries that it is to ask without TLS.
     """
 
     engine: EngineName = "docker"
@@ -54,17 +55,23 @@ class Provision(Noun):
     route: Literal["cdi", "hook"] | None = None
     cards: tuple[str, ...] = ()
     amd_cards: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
+
+    @property
+    def but_plain(self) -> Provision:
+        """The same for an engine that asks every registry with TLS."""
+        return self.model_copy(update={"plain": ()})
 
 
 class Plumbing(Noun):
     """``packages``: versions by name, of those that gpufleet knows; ``held``: those of them that stay.
 
     ``engine``: its version; ``stale``: what changed after dockerd was started, and ``live``: what of ``cdi`` and
-    ``nvidia`` it has loaded all the same; ``daemon``: the text of daemon.json, None: there is none; ``flags``: what
-    dockerd gets on its command line; ``digests``: sha256 of files that were asked for; ``foreign``: vendors' hosts by
-    the file of package sources that names them, and ``ours``: such files that gpufleet wrote; ``half``: packages that
-    an interrupted package manager left; ``socket``: Podman's is there, now and at every boot; ``kept_out``: what keeps
-    a driver's module from loading, as FILE:LINE:TEXT.
+    ``nvidia`` it has loaded all the same, and the registries that it asks without TLS; ``daemon``: the text of
+    daemon.json, None: there is none; ``flags``: what dockerd gets on its command line; ``digests``: sha256 of files
+    that were asked for; ``foreign``: vendors' hosts by the file of package sources that names them, and ``ours``:
+    such files that gpufleet wrote; ``half``: packages that an interrupted package manager left; ``socket``: Podman's
+    is there, now and at every boot; ``kept_out``: what keeps a driver's module from loading, as FILE:LINE:TEXT.
     ``disabled``: docker.service does not start at boot, ``stopped``: it was not started.
     """
 

@@ -51,7 +51,10 @@ Amount = Annotated[
     like(r"^([1-9][0-9]{0,2}|[1-9][0-9]?%|100%)$", "write a number, or a part of them like 25%"),
     Field(coerce_numbers_to_str=True),
 ]
-Registry = Annotated[str, like(r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$", "write it like registry.lan:5000")]
+Registry = Annotated[
+    str,
+    like(r"^(http://)?[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$", "write it like registry.lan:5000, or http://cache:5000"),
+]
 
 
 class Mirrors(Noun):
@@ -73,8 +76,20 @@ class Mirrors(Noun):
     )
     ollama: Url = Field("https://registry.ollama.ai", description="the registry of Ollama's models")
     registry: Registry | None = Field(
-        None, description="registry for images: this, then their own name with its registry"
+        None,
+        description="registry for images: this, then their own name with its registry; with `http://` before it, the "
+        "engine is told that it has no TLS",
     )
+
+    @property
+    def plain(self) -> tuple[str, ...]:
+        """The registry, where it is to be asked without TLS.
+
+        >>> Mirrors(registry="http://cache:5000/all").plain, Mirrors(registry="mirror.lan:5000").plain
+        (('cache:5000',), ())
+        """
+        scheme, _, rest = (self.registry or "").rpartition("://")
+        return (rest.partition("/")[0],) if scheme else ()
 
 
 FilePath = Annotated[str, like(r"^[^~\s]", "write a path, without a `~`: no shell reads it")]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .paths import FILES, GATEWAY
 from .shell import run
-from .trees import image_tree, install_packages, llama_tree, overlay
+from .trees import image_tree, install_packages, llama_tree, overlay, service_tree
 from .wheels import LITELLM, TRAEFIK, find, install
 
 # An archive's files have no time of their own, by which Python would know that what is compiled is of this source.
@@ -88,6 +88,12 @@ def _litellm(folder: Path) -> None:
     (folder / "build" / "upper").rename(folder / "layer")
 
 
+def _registry(folder: Path) -> None:
+    """Debian's build of version 2, which says the same."""
+    (folder / "layer/usr/bin").mkdir(parents=True)
+    shutil.copy(service_tree() / "usr/bin/docker-registry", folder / "layer/usr/bin/registry")
+
+
 def _traefik(folder: Path) -> None:
     install(folder / "wheel", TRAEFIK)
     (folder / "layer/usr/bin").mkdir(parents=True)
@@ -114,6 +120,7 @@ RECIPES = {
     ),
     "ghcr.io/ggml-org/llama.cpp": Recipe({"Entrypoint": ["/app/llama-server"], "WorkingDir": "/app"}, tree=llama_tree),
     "docker.io/library/nginx": debian("nginx-light", []),
+    "docker.io/library/registry": Recipe({"Cmd": ["registry"]}, layer=_registry),
     "docker.io/library/postgres": DATABASE,
     "ghcr.io/immich-app/postgres": DATABASE,
     "docker.io/valkey/valkey": debian("valkey-server", []),

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, Queue
@@ -88,12 +88,13 @@ class Fetcher:
     def _tries(self, f: Wanted, part: Path, urls: list[str], xet: bool) -> None:
         *peers, url = urls
         self.meter.wants(f.bytes, _size_of(part))
-        for peer in peers:  # one try is enough
-            if _size_of(part) < f.bytes:
-                take(peer, part, f.bytes, self.job["stall"], self._came)
+        for peer in peers:
+            _as_long_as_it_helps(part, f, lambda peer=peer: take(peer, part, f.bytes, self.job["stall"], self._came))
+        if f.cache and xet:
+            _as_long_as_it_helps(part, f, lambda: self._try(f, part, f.cache, hub=False, xet=False))
         why, last, bad, waited = "", _size_of(part), 0, 0
         while _size_of(part) < f.bytes and bad < self.job["tries"]:
-            why, again, wait = self._try(f, part, url, f.hub and xet)
+            why, again, wait = self._try(f, part, url, f.hub, f.hub and xet)
             xet, have = False, _size_of(part)
             bad = 0 if have > last else bad + 1
             last, waited = have, waited + wait
@@ -107,13 +108,13 @@ class Fetcher:
         if _size_of(part) < f.bytes:
             raise Failed(why)
 
-    def _try(self, f: Wanted, part: Path, url: str, xet: bool) -> tuple[str, bool, int]:
+    def _try(self, f: Wanted, part: Path, url: str, hub: bool, xet: bool) -> tuple[str, bool, int]:
         """One try: why it failed, if it did, whether another may help, and in how many seconds at the earliest."""
-        told = {"url": url, "part": str(part), "size": f.bytes, "hub": f.hub, "xet": xet}
+        told = {"url": url, "part": str(part), "size": f.bytes, "hub": hub, "xet": xet}
         env = {**os.environ, "HF_ENDPOINT": self.job["endpoint"], "HF_HUB_DOWNLOAD_TIMEOUT": str(self.job["stall"])}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         with subprocess.Popen([sys.executable, TRANSFER], env=env, **pipes) as child:
-            child.stdin.write(json.dumps({**told, "token": self.token if f.hub else ""}))
+            child.stdin.write(json.dumps({**told, "token": self.token if hub else ""}))
             child.stdin.close()
             try:
                 return self._watch(url, child.stdout)
@@ -148,6 +149,13 @@ def _into(lines: IO[str], queue: Queue[str]) -> None:
     for line in lines:
         queue.put(line)
     queue.put("")
+
+
+def _as_long_as_it_helps(part: Path, f: Wanted, bring: Callable[[], object]) -> None:
+    last = -1
+    while last < _size_of(part) < f.bytes:
+        last = _size_of(part)
+        bring()
 
 
 def _size_of(path: Path) -> int:

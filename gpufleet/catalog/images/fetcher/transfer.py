@@ -24,6 +24,8 @@ from tqdm import tqdm
 NOWHERE = Path(os.devnull).open("w")  # noqa: SIM115
 # What came of a chunk that was cut off is lost.
 constants.DOWNLOAD_CHUNK_SIZE = 1 << 20
+# Of the store behind the Hub, which says so itself; other hosts and mirrors have none.
+constants.MAX_HTTP_DOWNLOAD_SIZE = sys.maxsize
 
 
 SIZE = "mend that in the model's entry, or run `gpufleet lock INVENTORY --upgrade`"

@@ -1,0 +1,236 @@
+"""The stack cache end to end: what hosts fetch comes by one of them, once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import pytest
+import yaml
+
+from gpufleet.schema.distro import Vendor
+from tests.drive import DAEMON, FOREIGN, ROOT, Fleet, Run, fresh, furnish
+from tests.hub import publish
+from tests.lab import Lab, pypi, registry
+from tests.lab.paths import GATEWAY, REGISTRY
+from tests.lab.running import free_port, running
+from tests.lab.shell import cached, until
+from tests.lab.trees import image_tree
+
+pytestmark = pytest.mark.lab
+CACHE, FIRST, SECOND = "cachehub", "cachea", "cacheb"
+HOSTS = {CACHE: "cpu", FIRST: "cpu+none", SECOND: "cpu+none"}
+TOKEN = "hf_nobodyshouldseethis"
+FILES = {f"model-{n}.gguf": random.Random(n).randbytes(24_000_000) for n in (1, 2)}
+GATED = {"gated.gguf": random.Random(3).randbytes(5_000_000)}
+SENT = {name: len(data) for name, data in {**FILES, **GATED}.items()}
+LAYER = 30_000_000
+APP = {
+    "title": "An image of its own, which has models",
+    "image": {"cpu": "ghcr.io/acme/app:1"},
+    "models": "many",
+    "port": 6379,
+    "volumes": [{"source": "models", "target": "/models", "read_only": True}],
+    "healthcheck": {"test": ["CMD", "redis-cli", "ping"], "timeout": 60},
+}
+
+
+@dataclass
+class Site:
+    """A host that keeps, and two that are bare; a Hub that counts what it sends."""
+
+    fleet: Fleet
+    catalog: Path
+    hub: str
+
+    @property
+    def lab(self) -> Lab:
+        return self.fleet.lab
+
+    @property
+    def at(self) -> str:
+        return self.lab.hosts()[CACHE].address
+
+    def keep(self, limit: int = 1000) -> Run:
+        """Converge the host that keeps; what is of the internet is of the lab."""
+        room = {"limit_mib": limit, "free_mib": 100}
+        options: dict[str, Any] = {
+            f"images-{n}": {"from": f"http://{REGISTRY}"} for n in ("docker", "ghcr", "quay", "nvcr")
+        }
+        options |= {"hub-cache": {"hub": self.hub, **room}, "image-cache": room}
+        vendor = f"{self.lab.mirror()['url']}/download.docker.com"
+        options["package-cache"] = {"hosts": {"download.docker.com": vendor}, **room}
+        return self._converge(CACHE, {"stack": "cache", "models": {}, "options": options})
+
+    def fetch(self, host: str) -> Run:
+        return self._converge(host, self.data)
+
+    def start(self, host: str) -> subprocess.Popen[bytes]:
+        return self.fleet.start("--limit", host, *_words(self.data))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        keys = dict.fromkeys(get_args(Vendor), self.lab.mirror()["fingerprint"])
+        here = {"huggingface": 8090, "registry": 5000, "packages": 3142}
+        mirrors = {name: f"http://{self.at}:{port}" for name, port in here.items()}
+        told = {"stack": "app", "catalog": str(self.catalog), "models": {}, "options": {}, "engine_from": "docker"}
+        return {**told, "mirrors": {**mirrors, "keys": keys, "pypi": pypi.URL}, "secrets": {"HF_TOKEN": "env:HF_TOKEN"}}
+
+    def _converge(self, host: str, data: Mapping[str, Any]) -> Run:
+        return self.fleet.converge("--json", "--limit", host, *_words(data))
+
+    def run(self, host: str, command: str) -> str:
+        return self.lab.run(host, command, check=False).stdout
+
+    def models(self, host: str) -> dict[str, str]:
+        told = self.run(host, "cd /srv/gpufleet/models && sha256sum *.gguf").splitlines()
+        return {name: digest for digest, name in (line.split() for line in told)}
+
+    def sent(self) -> dict[str, int]:
+        """Bytes of models that the Hub sent since it was asked last, by file."""
+        log = httpx.get(f"{self.hub}/_log", trust_env=False).json()
+        httpx.delete(f"{self.hub}/_log", trust_env=False)
+        found: dict[str, int] = {}
+        for request in log:
+            if "/resolve/" in request["path"] and request["sent"]:
+                name = request["path"].rpartition("/")[2]
+                found[name] = found.get(name, 0) + request["sent"]
+        return found
+
+    def received(self) -> int:
+        """Bytes that the host which keeps has received."""
+        return int(self.run(CACHE, "cat /sys/class/net/host0/statistics/rx_bytes"))
+
+
+def _words(data: Mapping[str, Any]) -> list[str]:
+    return [word for key, value in data.items() for word in ("--data", f"{key}={json.dumps(value)}")]
+
+
+def _declare(catalog: Path, commits: Mapping[str, str]) -> None:
+    def put(name: str, told: Mapping[str, Any]) -> None:
+        (catalog / name).parent.mkdir(exist_ok=True)
+        (catalog / f"{name}.yaml").write_text(yaml.safe_dump(dict(told)))
+
+    names = [file.partition(".")[0] for file in SENT]
+    for file, data in {**FILES, **GATED}.items():
+        repo = "acme/gated" if file in GATED else "acme/open"
+        told = {"repo": repo, "revision": commits[repo], "file": file, "gated": file in GATED}
+        sha256 = hashlib.sha256(data).hexdigest()
+        put(f"models/{file.partition('.')[0]}", {**told, "bytes": len(data), "sha256": sha256})
+    put("services/app", APP)
+    stack = {"title": "one", "services": {"app": {"service": "app", "models": names}}}
+    put("stacks/app", {**stack, "models": {name: name for name in names}})
+
+
+def _image(folder: Path) -> None:
+    (folder / "tree").mkdir()
+    (folder / "tree/weight").write_bytes(random.Random(9).randbytes(LAYER))
+
+
+@pytest.fixture(scope="module")
+def site(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    root, catalog = tmp_path_factory.mktemp("hub"), tmp_path_factory.mktemp("catalog")
+    commits = {"acme/open": publish(root, "acme/open", FILES)}
+    commits["acme/gated"] = publish(root, "acme/gated", GATED, gated=True, allowed=[TOKEN])
+    _declare(catalog, commits)
+    port = free_port()
+    command = (sys.executable, "-m", "tests.hub", root, str(port), "--address", GATEWAY)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with fresh(lab, HOSTS) as fleet, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_TOKEN", TOKEN)
+        furnish(fleet, FIRST, SECOND)
+        trees = [image_tree(), cached("cache-app", f"{LAYER}", _image) / "tree"]
+        registry.push("acme/app", "1", trees, {"Cmd": ["redis-server"]}, {})
+        with running(*command, cwd=root, port=port, address=GATEWAY, env=env):
+            yield Site(fleet, catalog, f"http://{GATEWAY}:{port}")
+
+
+def test_one_host_keeps_and_a_second_run_changes_nothing(site: Site) -> None:
+    run = site.keep()
+    assert run.code == 0, run.output
+    before = site.fleet.snapshot(CACHE)
+    assert site.keep().totals["success"] == 0
+    assert site.fleet.snapshot(CACHE) == before
+
+
+def test_a_bare_host_gets_engine_image_and_models_by_it(site: Site) -> None:
+    site.sent()
+    run = site.fetch(FIRST)
+    assert run.code == 0, run.output
+    assert site.sent() == SENT
+    assert site.models(FIRST) == {n: hashlib.sha256(d).hexdigest() for n, d in {**FILES, **GATED}.items()}
+    told = json.loads(site.run(FIRST, f"cat {DAEMON}"))
+    assert told == {**FOREIGN, "insecure-registries": [f"{site.at}:5000"]}
+    assert site.run(FIRST, "docker ps --format '{{.Image}}'").split() == [f"{site.at}:5000/ghcr.io/acme/app:1"]
+    assert "docker-ce" in site.run(CACHE, "docker logs cache-package-cache-1 | grep -o 'docker-ce_.* 200.*MISS'")
+
+
+def test_what_the_next_one_gets_is_fetched_no_more(site: Site) -> None:
+    before = site.received()
+    run = site.fetch(SECOND)
+    assert run.code == 0, run.output
+    assert site.sent() == {}
+    assert site.received() - before < 5_000_000
+    assert site.models(SECOND) == site.models(FIRST)
+
+
+def test_then_there_is_nothing_to_do(site: Site) -> None:
+    before = {host: site.fleet.snapshot(host) for host in (FIRST, SECOND)}
+    assert all(site.fetch(host).totals["success"] == 0 for host in before)
+    assert {host: site.fleet.snapshot(host) for host in before} == before
+    assert site.keep().totals["success"] == 0
+
+
+def test_what_is_gated_is_given_to_nobody_without_a_token_and_the_token_is_not_kept(site: Site) -> None:
+    commit = yaml.safe_load((site.catalog / "models/gated.yaml").read_text())["revision"]
+    url = f"http://{site.at}:8090/acme/gated/resolve/{commit}/gated.gguf"
+    asked = "curl -s -o /dev/null -w '%{http_code}'"
+    assert site.run(SECOND, f"{asked} {url}") == "401"
+    assert site.run(SECOND, f"{asked} -H 'Authorization: Bearer hf_other' {url}") == "403"
+    kept = site.run(CACHE, f"grep -rlF {TOKEN} /srv/gpufleet /var/lib/docker/containers /tmp 2>/dev/null")
+    assert kept == ""
+
+
+def test_an_image_is_there_also_when_its_registry_is_not(site: Site) -> None:
+    gone = "docker rm -f $(docker ps -aq); docker image rm -f $(docker images -q)"
+    site.run(FIRST, gone)
+    site.run(CACHE, "docker stop cache-images-ghcr-1")
+    try:
+        run = site.fetch(FIRST)
+    finally:
+        site.run(CACHE, "docker start cache-images-ghcr-1")
+    assert run.code == 0, run.output
+
+
+def test_a_cache_that_is_restarted_meanwhile_is_gone_on_with(site: Site) -> None:
+    """What it had of a block is lost, no more."""
+    site.run(SECOND, "rm /srv/gpufleet/models/*.gguf")
+    site.run(CACHE, "rm -rf /srv/gpufleet/data/hub-cache/*")
+    slow = {"kind": "slow", "path": "*.gguf", "rate": 6_000_000}
+    httpx.post(f"{site.hub}/_faults", json=slow, trust_env=False).raise_for_status()
+    site.sent()
+    run = site.start(SECOND)
+    part = "ls -s /srv/gpufleet/models/.incoming | grep -q '^ *[1-9][0-9]* [0-9a-f]'"
+    until("a part of a model", lambda: site.lab.run(SECOND, part, check=False).returncode == 0, 120)
+    site.run(CACHE, "docker kill -s KILL cache-hub-cache-1; docker start cache-hub-cache-1")
+    httpx.delete(f"{site.hub}/_faults", trust_env=False)
+    assert run.wait(300) == 0
+    assert site.models(SECOND) == site.models(FIRST)
+    assert all(size <= SENT[name] + (8 << 20) for name, size in site.sent().items())
+
+
+def test_no_more_is_kept_than_it_may(site: Site) -> None:
+    used = "du -sm /srv/gpufleet/data/hub-cache /srv/gpufleet/data/image-cache | cut -f 1"
+    assert min(map(int, site.run(CACHE, used).split())) > 30
+    assert site.keep(limit=20).code == 0
+    until("room", lambda: max(map(int, site.run(CACHE, used).split())) <= 20, 120)
+    assert site.keep(limit=20).totals["success"] == 0
