@@ -27,7 +27,7 @@ def drain(host: Host, plan: Plan, changed: Collection[str]) -> None:
     """The pools of the heads send no more requests to services that will be ``changed``."""
     ports = [share.port for share in plan.fleet.shares if share.service in changed]
     found = _pools(host, plan) if ports else []
-    told = {"name": host.name, "stack": plan.stack, "deadline": DEADLINE}
+    told = {"worker": host.name, "stack": plan.stack, "deadline": DEADLINE}
     told["at"] = " ".join(_hex(plan.address, port) for port in ports)
     _DRAINED.setdefault(host.state, {})[host.name] = [
         (head, f"{root}/data/pool/{host.name}") for head, root, _ in found

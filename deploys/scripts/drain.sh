@@ -1,7 +1,7 @@
-# Let the pool send no new requests to worker $name, and wait until those that it has begun are answered. Were this run
+# Let the pool send no new requests to worker $worker, and wait until those that it has begun are answered. Were this run
 # to end here, the worker gets requests again by itself.
-: >"$root/data/pool/$name"
-systemd-run -q --collect --on-active=15min rm -f "$root/data/pool/$name" || true
+: >"$root/data/pool/$worker"
+systemd-run -q --collect --on-active=15min rm -f "$root/data/pool/$worker" || true
 label=com.docker.compose
 pool=$(docker ps -q --filter "label=$label.project=$stack" --filter "label=$label.service=$service" | head -n 1)
 [ -n "$pool" ] || exit 0
