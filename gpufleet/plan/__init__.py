@@ -17,7 +17,7 @@ from .external import asked, externals, urls
 from .fetch import downloads, left, missing, of_weights, pulls
 from .finding import block
 from .fleet import against as alone
-from .fleet import filtered, joined, member, nobodys, remembered
+from .fleet import filtered, hub_cache, joined, member, nobodys, remembered
 from .licence import unaccepted
 from .place import Placed
 from .preflight import preflight
@@ -62,6 +62,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "", others:
         services=services,
         externals=externals(wanted),
         fleet=fleet,
+        hub_cache=hub_cache(wanted, fleet),
         ledgers=() if below.pending else placed.ledgers,
         directories=directories(wanted),
         downloads=fetch,

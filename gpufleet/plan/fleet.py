@@ -12,6 +12,7 @@ from .wanted import Wanted, WantedService
 
 Others = Sequence[Member]
 FILTER = "nftables"
+CACHES = ("hub-cache", "image-cache", "package-cache")  # of the group `cache`: for every host of the inventory
 
 
 def member(name: str, wanted: Wanted, address: str = "", present: bool = False) -> Member:
@@ -22,7 +23,7 @@ def member(name: str, wanted: Wanted, address: str = "", present: bool = False) 
         address=address,
         present=present,
         asks=tuple(sorted(f"{of(wanted, s, name)}/{other}" for s, other in _asks(wanted))),
-        watches=tuple(sorted({f"{_watched(wanted, s, name)}/{k}" for s in wanted.services for k in s.entry.watches})),
+        watches=tuple(sorted({*_watches(wanted, name), *(f"*/{kind}" for kind in CACHES)})),
         shares=tuple(_shared(wanted, s, name, address) for s in wanted.services if s.share),
     )
 
@@ -32,8 +33,10 @@ def of(wanted: Wanted, s: WantedService, host: str) -> str:
     return f"{s.stack}@{host}" if wanted.whole and s.stack == wanted.stack else s.stack
 
 
-def _watched(wanted: Wanted, s: WantedService, host: str) -> str:
-    return "*" if s.stack in STACKS else of(wanted, s, host)
+def _watches(wanted: Wanted, host: str) -> set[str]:
+    """Kinds, of its own stack, or of any where the one who watches belongs to no stack but the fleet's own."""
+    pairs = ((s, kind) for s in wanted.services for kind in s.entry.watches)
+    return {f"{'*' if s.stack in STACKS else of(wanted, s, host)}/{kind}" for s, kind in pairs}
 
 
 def _asks(wanted: Wanted) -> list[tuple[WantedService, str]]:
@@ -90,6 +93,13 @@ def joined(wanted: Wanted, me: Member, others: Others) -> Fleet:
     )
 
 
+def hub_cache(wanted: Wanted, fleet: Fleet) -> str:
+    """The mirror of the Hub that the fleet has, unless its user names another."""
+    if "huggingface" in wanted.settings.mirrors.model_fields_set:
+        return ""
+    return next((s.url for s in fleet.remotes if s.kind == CACHES[0]), "")
+
+
 def filtered(below: Provision, fleet: Fleet) -> Provision:
     """With what filters packets, where ports are shared."""
     wanted = {FILTER: ""} if fleet.shares and below.manager else {}
@@ -113,7 +123,7 @@ def against(wanted: Wanted, facts: HostFacts, me: Member, fleet: Fleet, others: 
     if fleet.shares and (where := _unusable(me.address, facts)):
         yield block("FLEET-ADDRESS", "group_data/address", *where)
     present = {m.name for m in others if m.present}
-    if away := sorted({s.host for s in fleet.remotes} - present):
+    if away := sorted({s.host for s in fleet.remotes if s.model or s.pulled} - present):
         what = f"{', '.join(away)}: not in this run, or without an answer; taken as they were known last"
         yield inform("FLEET-KNOWN", "fleet", what, "run them as well, if they have changed")
     for name, host in fleet.taken.items():

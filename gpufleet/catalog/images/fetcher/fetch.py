@@ -20,7 +20,7 @@ from threading import Thread
 from typing import IO, Any
 
 from meter import Meter, say, size_of, time_of
-from peer import take
+from peer import reached, take
 from store import Follower, Store, Wanted, alone, digest_of
 
 TRANSFER = Path(__file__).with_name("transfer.py")
@@ -90,7 +90,7 @@ class Fetcher:
         self.meter.wants(f.bytes, _size_of(part))
         for peer in peers:
             _as_long_as_it_helps(part, f, lambda peer=peer: take(peer, part, f.bytes, self.job["stall"], self._came))
-        if f.cache and xet:
+        if f.cache and xet and reached(f.cache):
             _as_long_as_it_helps(part, f, lambda: self._try(f, part, f.cache, hub=False, xet=False))
         why, last, bad, waited = "", _size_of(part), 0, 0
         while _size_of(part) < f.bytes and bad < self.job["tries"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -11,6 +12,14 @@ from urllib.parse import urlsplit
 
 CHUNK = 1 << 20
 REACHED = 3  # seconds: behind a firewall nobody answers
+
+
+def reached(url: str) -> bool:
+    """Whether anybody answers there at all."""
+    parts = urlsplit(url)
+    with suppress(OSError), socket.create_connection((parts.hostname or "", parts.port or 80), timeout=REACHED):
+        return True
+    return False
 
 
 def take(url: str, part: Path, size: int, patience: float, came: Callable[[int], None]) -> None:
