@@ -68,7 +68,7 @@ async def main() -> None:
     limits = [int(os.environ[name]) << 20 for name in ("LIMIT_MIB", "FREE_MIB")]
     threading.Thread(target=make_room, args=(kept, *limits), daemon=True).start()
     current_default_thread_limiter().total_tokens = THREADS
-    await uvicorn.Server(uvicorn.Config(app, host="0.0.0.0", port=int(os.environ["PORT"]))).serve()
+    await uvicorn.Server(uvicorn.Config(app, host="0.0.0.0", port=int(os.environ["PORT"]), access_log=False)).serve()
 
 
 if __name__ == "__main__":
