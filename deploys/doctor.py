@@ -65,6 +65,7 @@ def _asked(wanted: Wanted) -> dict[str, str]:
         **fleet.questions(wanted),
         "names": "\n".join(_names(wanted)),
         "programs": "\n".join(programs if wanted.role != "cpu" else []),
+        "others": "\n".join(f"{s.host}/{s.name} {s.at.replace(':', ' ')}" for s in fleet.needed(host)),
     }
 
 

@@ -25,7 +25,7 @@ from ..plan.fleet import member
 from ..plan.roles import PARTS
 from ..plan.tiers import fitting
 from ..plan.wanted import TOKEN
-from ..schema import HostFacts, Member
+from ..schema import HostFacts, Member, Shared
 
 
 @dataclass
@@ -87,13 +87,21 @@ def others(host: Host) -> list[Member]:
     return [_fitted(other, m) if me and any(map(me.needs, m.shares)) else m for other, m in seen if m]
 
 
+def needed(host: Host) -> list[Shared]:
+    """What this host needs of others, as that is declared."""
+    me = _member(host) if of(host.state).groups & {*PARTS} else None
+    there = (_member(other) for other in host.state.inventory if me and other.name != host.name)
+    return [s for m in there if m for s in m.shares if me and me.needs(s)]
+
+
 def _member(host: Host) -> Member | None:
     """A host as it is declared; None: what it shall run cannot be known."""
     known = of(host.state)
     if host.name not in known.members:
         known.members[host.name] = None
         with suppress(Refused):
-            known.members[host.name] = member(host.name, wanted(host), address(host), host in host.state.active_hosts)
+            present = host.name in {h.name for h in host.state.active_hosts}
+            known.members[host.name] = member(host.name, wanted(host), address(host), present)
     return known.members[host.name]
 
 

@@ -51,7 +51,8 @@ class Checkup(FactBase[tuple[HostFacts, Health] | None]):
 
     ``models``, ``operators``, ``urls``, ``kept``, ``secrets`` and ``engine`` as in Facts. ``names`` to reach:
     ``HOST:PORT``, a line each. ``programs`` that were given a card: container, ``yes`` if its model stays on it,
-    command or ``-``, pattern, between tabs, a line each.
+    command or ``-``, pattern, between tabs, a line each. ``others``: what it needs of other hosts, ``HOST/SERVICE
+    ADDRESS PORT``, a line each.
     """
 
     @override
@@ -66,9 +67,10 @@ class Checkup(FactBase[tuple[HostFacts, Health] | None]):
         secrets: str,
         names: str,
         programs: str,
+        others: str,
     ) -> str:
         lists = {"models": models, "operators": operators, "urls": urls, "kept": kept, "secrets": secrets}
-        more = {"names": names, "programs": programs}
+        more = {"names": names, "programs": programs, "others": others}
         return probe([*host.SECTIONS, *OWN], engine=engine, root=root, **lists, **more)
 
     @override

@@ -107,6 +107,17 @@ def test_rules_that_were_taken_away_come_back(velesio: Velesio) -> None:
     assert velesio.converge().totals["success"] == 0
 
 
+def test_the_doctor_sees_who_is_out_of_reach(velesio: Velesio) -> None:
+    hosts = [word for host in (HEAD, FIRST, SECOND) for word in ("--limit", host)]
+    told = velesio.fleet.pyinfra("-y", "inventory/lab.py", *hosts, "gpufleet.deploys.doctor").output
+    assert "FLEET-UNREACHED" not in told
+    velesio.docker(HEAD, "stop velesio-redis-1")
+    told = velesio.fleet.pyinfra("-y", "inventory/lab.py", *hosts, "gpufleet.deploys.doctor").output
+    velesio.docker(HEAD, "start velesio-redis-1")
+    assert f"{velesio.address(HEAD)}:6379 does not accept a connection" in told
+    velesio.settle()
+
+
 def test_the_secret_of_the_queue_is_one_and_nowhere_else(velesio: Velesio) -> None:
     values = {velesio.lab.run(h, f". {ENV}; echo $REDIS_PASSWORD").stdout.strip() for h in (HEAD, FIRST, SECOND)}
     assert len(values) == 1
