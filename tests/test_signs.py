@@ -19,8 +19,8 @@ CASES = [
 ]
 # A whole host has these: an engine, a clock, a resolver, file systems.
 IN_THE_LAB = {
-    "ENG-DISK", "FLEET-UNREACHED", "GPU-CONTAINER-LOST", "GPU-IDLE", "GPU-ON-CPU", "HOST-DNS", "HOST-INODES", "HOST-SHM", "HOST-TIME",
-    "NET-FIREWALL", "NET-MIRROR",
+    "ENG-DISK", "FLEET-UNREACHED", "GPU-CONTAINER-LOST", "GPU-IDLE", "GPU-ON-CPU", "HOST-DNS", "HOST-INODES",
+    "HOST-SHM", "HOST-TIME", "NET-FIREWALL", "NET-MIRROR",
 }  # fmt: skip
 PLAIN = ("awk", "cat", "df", "grep", "head", "ls", "od", "sed", "sort", "tail", "timeout", "tr", "uniq")
 
