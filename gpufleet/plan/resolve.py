@@ -138,12 +138,12 @@ def _names(
 def _told(weights: Weights, service: WantedService) -> dict[str, Any]:
     """A model, as a catalog entry can ask for it: ``file`` and ``folder`` are below the directory of models.
 
-    ``pull``: what its program calls it; ``id``: how Ollama shows its content, where that is known.
+    ``pull``: what its program fetches it by, or Ollama calls it; ``id``: how Ollama shows its content, where known.
     """
     model = weights.model
     where = {"file": model.main(service.service.suffix), "folder": None if model.file else model.at or None}
-    known = {"pull": service.pulled.get(weights.name), "id": ident(weights) if service.service.library else ""}
-    return {**model.model_dump(exclude={"files"}), **where, **known, "name": weights.name}
+    library = {"pull": service.pulled.get(weights.name), "id": ident(weights)} if service.service.library else {"id": ""}
+    return {**model.model_dump(exclude={"files"}), **where, **library, "name": weights.name}
 
 
 def _memory_mib(service: WantedService, at: Place) -> int:
