@@ -142,8 +142,8 @@ def _told(weights: Weights, service: WantedService) -> dict[str, Any]:
     """
     model = weights.model
     where = {"file": model.main(service.service.suffix), "folder": None if model.file else model.at or None}
-    library = {"pull": service.pulled.get(weights.name), "id": ident(weights)} if service.service.library else {"id": ""}
-    return {**model.model_dump(exclude={"files"}), **where, **library, "name": weights.name}
+    ollama = {"pull": service.pulled.get(weights.name), "id": ident(weights)} if service.service.library else {"id": ""}
+    return {**model.model_dump(exclude={"files"}), **where, **ollama, "name": weights.name}
 
 
 def _memory_mib(service: WantedService, at: Place) -> int:
