@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -141,7 +140,7 @@ def test_as_a_process_it_is_told_over_http(tmp_path: Path) -> None:
                 assert client.post("/_faults", json=wrong).status_code == 400
             assert client.get(asked).content == content(5000)
         taken = subprocess.run([*command, url.rsplit(":", 1)[1]], capture_output=True, text=True)
-        process.send_signal(signal.SIGINT)
+        process.terminate()
     assert process.returncode == 0
     assert taken.returncode == 1
     assert len(taken.stderr.splitlines()) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -16,6 +17,8 @@ def main() -> int:
     parser.add_argument("port", type=int, metavar="PORT", help="0 takes a free one")
     parser.add_argument("--address", default="127.0.0.1", help="where to listen (default: %(default)s)")
     args = parser.parse_args()
+    # Who starts it in the background of a shell has it ignore SIGINT.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with serve(args.root, args.address, args.port) as hub:
             print(f"hub: {args.root} at {hub.url}", flush=True)
