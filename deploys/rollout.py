@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from pyinfra.api.host import Host
-from pyinfra.api.state import State
+from pyinfra.api.state import State, StateStage
 
 from ..errors import Refused
 from ..plan.roles import OF_A_STACK
@@ -21,9 +21,10 @@ FIRST: Turn = ("first", "Run the release", None)
 
 @dataclass
 class Rollout:
-    """Of one run: who has begun; ``workers``: in their order."""
+    """Of one run: who has begun; ``workers`` in their order, and the ``canary``, which goes alone."""
 
     workers: tuple[str, ...]
+    canary: str
     begun: set[str] = field(default_factory=set)
 
 
@@ -33,7 +34,8 @@ _RUNS: WeakKeyDictionary[State, Rollout] = WeakKeyDictionary()
 def _of(host: Host) -> Rollout:
     if host.state not in _RUNS:
         there = [h for h in host.state.inventory if h in host.state.activated_hosts]
-        _RUNS[host.state] = Rollout(tuple(h.name for h in there if "worker" in h.groups and "head" not in h.groups))
+        workers = tuple(h.name for h in there if "worker" in h.groups and "head" not in h.groups)
+        _RUNS[host.state] = Rollout(workers, next(iter(workers), ""))
     return _RUNS[host.state]
 
 
@@ -68,10 +70,13 @@ def at_once(told: str, workers: int) -> int:
 
 def due(host: Host, turn: str) -> bool:
     """Whether it is this host's turn."""
-    workers = _of(host).workers
-    if host.name not in workers:
+    run = _of(host)
+    if host.name not in run.workers:
         return turn == "first"
-    return turn == ("canary" if host.name == workers[0] else "others")
+    if turn == "canary" and host.state.current_stage == StateStage.Execute:
+        there = {h.name for h in host.state.active_hosts}  # one may have failed before
+        run.canary = next((name for name in run.workers if name in there), run.canary)
+    return turn == ("canary" if host.name == run.canary else "others")
 
 
 def begin(host: Host) -> str | None:
