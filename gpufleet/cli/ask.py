@@ -69,7 +69,7 @@ def _heard(*args: str) -> tuple[int, str]:
             for line in child.stdout or ():
                 said.append(line)
                 if _FAR.match(line.strip()):
-                    click.echo(line.strip(), err=True)
+                    click.echo(" ".join(line.split()), err=True)
         except BaseException:
             child.terminate()
             raise
