@@ -38,17 +38,19 @@ def among(host: Host) -> bool:
 
 
 def saw(host: Host, plan: Plan, state: HostState) -> None:
-    """Remember what the host has and lacks now."""
-    run = of(host)
-    for d in (d for d in plan.downloads if plan.peer_port and not d.text):
-        there = state.models.get(plan.below_models(d.path)) == d.digest
-        (run.having if there else run.lacking)[d.digest].add(host.name)
-        (run.lacking if there else run.having)[d.digest].discard(host.name)
+    """Remember what the host has and lacks now; what it has under one name it does not lack under another."""
+    run, wanted = of(host), [d for d in plan.downloads if plan.peer_port and not d.text]
+    there = {d.digest for d in wanted if state.models.get(plan.below_models(d.path)) == d.digest}
+    for digest in {d.digest for d in wanted}:
+        (run.having if digest in there else run.lacking)[digest].add(host.name)
+        (run.lacking if digest in there else run.having)[digest].discard(host.name)
 
 
 def own(host: Host, downloads: Iterable[Download]) -> tuple[Download, ...]:
-    """Those that this host fetches from afar: nobody has them, and of who lacks them it is its turn."""
-    return tuple(d for d in downloads if _turn(of(host), d.digest) in (None, host.name))
+    """Those that it gets without others: it has the bytes under another name, or nobody has, and it is its turn."""
+    run = of(host)
+    mine = {digest for digest, names in run.having.items() if host.name in names}
+    return tuple(d for d in downloads if d.digest in mine or _turn(run, d.digest) in (None, host.name))
 
 
 def _turn(run: Run, digest: str) -> str | None:
