@@ -124,6 +124,7 @@ def _names(
         "bind": str(wanted.settings.bind),
         "model": models[0] if service.started_with else None,
         "options": dict(service.options),
+        "loads": {s.name: [_told(w, s) for w in s.weights] for s in (*wanted.services, *wanted.externals)},
         "mirrors": wanted.settings.mirrors.model_dump(),
         "service": {
             "name": service.name,
