@@ -51,7 +51,10 @@ def test_the_gateway_knows_all_models(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", [c for c in STACKS.values() if "backends" in c], ids=lambda c: str(c.get("data")))
 def test_peregrine_is_told_of_its_engines(case: dict[str, Any]) -> None:
     told = yaml.safe_load(render(planned(case)).files["app/llm.yaml"])
-    assert {name: b["base_url"] for name, b in told["backends"].items() if b["enabled"]} == case["backends"]
+    on = {name: b for name, b in told["backends"].items() if b["enabled"]}
+    assert {name: b["base_url"] for name, b in on.items()} == case["backends"]
+    assert {b.get("model") for name, b in on.items() if name.startswith("ollama")} == {"llama3.2:3b"}
+    assert any(name in on for name in told["research_fallback_order"])
 
 
 def test_immich_is_told_its_settings() -> None:
