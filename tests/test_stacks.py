@@ -57,6 +57,16 @@ def test_peregrine_is_told_of_its_engines(case: dict[str, Any]) -> None:
     assert any(name in on for name in told["research_fallback_order"])
 
 
+@pytest.mark.parametrize(("ports", "door"), [({}, ":8443"), ({"traefik/https": 443}, "")])
+def test_links_have_the_port_of_the_door(ports: dict[str, int], door: str) -> None:
+    data = {"ports": ports, "options": {"librechat": {"domain": "chat.lan"}, "searxng": {"domain": "find.lan"}}}
+    found = planned({"stack": "ai-stack", "role": "cpu", "cards": [], "data": data})
+    chat = next(s for s in found.services if s.name == "librechat")
+    assert {chat.environment[f"DOMAIN_{side}"] for side in ("CLIENT", "SERVER")} == {f"https://chat.lan{door}"}
+    page = render(found).files["glance/glance.yml"].decode()
+    assert [f'url: "https://{name}.lan{door}"' in page for name in ("chat", "find")] == [True, True]
+
+
 def test_immich_is_told_its_settings() -> None:
     data = {"settings": {"trash": {"days": 7}, "user": {"deleteDelay": 3}}}
     case = {"stack": "ai-stack", "role": "cpu", "cards": [], "data": {"options": {"immich-server": data}}}
