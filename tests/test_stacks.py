@@ -67,6 +67,12 @@ def test_links_have_the_port_of_the_door(ports: dict[str, int], door: str) -> No
     assert [f'url: "https://{name}.lan{door}"' in page for name in ("chat", "find")] == [True, True]
 
 
+def test_the_key_of_a_gateway_is_there_with_the_gateway_alone() -> None:
+    found = {name: planned({"stack": name, "role": "cpu", "cards": []}) for name in ("ai-stack", "cognitive-silo")}
+    keys = {name: "LITELLM_MASTER_KEY" in {s.name for s in there.secrets} for name, there in found.items()}
+    assert keys == {"ai-stack": False, "cognitive-silo": True}
+
+
 def test_immich_is_told_its_settings() -> None:
     data = {"settings": {"trash": {"days": 7}, "user": {"deleteDelay": 3}}}
     case = {"stack": "ai-stack", "role": "cpu", "cards": [], "data": {"options": {"immich-server": data}}}
