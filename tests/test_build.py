@@ -100,6 +100,16 @@ def test_a_card_has_an_image_of_its_own() -> None:
     assert cpu.image != card.image
 
 
+def test_a_repository_may_have_a_dockerfile_of_the_catalog() -> None:
+    found = plan("host", want(["all", "cpu"], {"stack": "predict-otron-ha"}), facts({"cards": []}))
+    (build,) = found.builds
+    assert build.services == ("inference", "embeddings", "predict-otron")
+    assert build.source.startswith("https://github.com/geoffsee/predict-otron-9001 at ")
+    assert build.url.endswith(".tar.gz")
+    assert [*build.files] == ["Dockerfile"]
+    assert f"{build.folder}/Dockerfile" in render(found).files
+
+
 @pytest.mark.parametrize("free", [100, 300])
 def test_what_it_pulls_needs_room(free: int) -> None:
     disk = Disk(path="/srv", device="8:1", total_mib=9999, free_mib=2048 + free, writable=True)

@@ -221,7 +221,7 @@ def test_the_command_writes_a_chart_anew_and_nothing_of_others(
     told = capsys.readouterr()
     assert told.out == f"helm upgrade --install predict-otron {folder} --namespace predict-otron --create-namespace\n"
     built, steps, *_ = told.err.splitlines()
-    assert built.startswith("to know: no registry has gpufleet.local/predict-otron-9001:")
+    assert built.startswith("to know: no registry has gpufleet.local/predict-otron:")
     assert built.endswith("push it to one of yours, and name it in services.predict-otron.image")
     assert steps.startswith("to know: predict-otron is not ready before its first steps are done")
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}

@@ -79,6 +79,16 @@ def test_who_may_reach_a_shared_port(hosts: dict[str, HostFacts]) -> None:
     assert found["a"].provision.packages["nftables"] == ""
 
 
+def test_each_nginx_stands_before_what_its_own_host_runs(hosts: dict[str, HostFacts]) -> None:
+    found = fleet({"a": {"groups": ["head"]}, "b": {"groups": ["monitor"]}}, hosts["cpu"])
+    told = {name: render(there).files for name, there in found.items()}
+    assert b"set $app http://api$domain:8000;" in told["a"]["nginx/nginx.conf"]
+    assert b"set $app http://grafana$domain:3000;" in told["b"]["monitor-nginx/nginx.conf"]
+    both = render(fleet({"a": {"groups": ["head", "monitor"]}}, hosts["cpu"])["a"]).files
+    assert both["nginx/nginx.conf"] == told["a"]["nginx/nginx.conf"]
+    assert both["monitor-nginx/nginx.conf"] == told["b"]["monitor-nginx/nginx.conf"]
+
+
 def test_a_host_that_does_not_answer_is_what_it_was_last(hosts: dict[str, HostFacts]) -> None:
     """The smaller tier of a worker, which its card's memory decided, as the gateway's last release has it."""
     case = CASES["a gateway and its pool"]["hosts"]

@@ -100,7 +100,7 @@ def _environment_is_known(container: dict[str, Any], keys: set[str] | None) -> N
         assert asked <= said
         assert entry["name"] not in said
         said.add(entry["name"])
-        if "valueFrom" in entry and keys is not None:
+        if "secretKeyRef" in entry.get("valueFrom", ()) and keys is not None:
             assert entry["valueFrom"]["secretKeyRef"]["key"] in keys
 
 
@@ -150,7 +150,10 @@ def _probes_are_the_checks(found: Plan, name: str, there: dict[str, Any], here: 
 
 
 def _told(entry: dict[str, Any]) -> str:
-    whole = entry.get("valueFrom")
+    whole = entry.get("valueFrom", {})
+    if "fieldRef" in whole:
+        assert whole["fieldRef"] == {"fieldPath": "spec.nodeName"}
+        return "kubernetes"  # what the plan calls its host
     return f"<{whole['secretKeyRef']['key']}>" if whole else by_kubernetes(entry["value"])
 
 

@@ -194,6 +194,17 @@ def test_a_repository_is_built_at_its_commit(app: App, archive: str) -> None:
     assert run.code == 0, run.output
     assert app.word == "three\n"
     app.settled()
+    # Upstream's Dockerfile will not do: one of the catalog.
+    app.declare(
+        {"own/Dockerfile": f"{DOCKERFILE}RUN echo ours >/site/word\n"},
+        folder="app",
+        context=context,
+        dockerfile="own/Dockerfile",
+    )
+    run = app.converge(*mirror)
+    assert run.code == 0, run.output
+    assert app.word == "ours\n"
+    app.settled()
 
 
 def test_podman_builds_it_too(lab: Lab, tmp_path: Path) -> None:

@@ -9,9 +9,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,6 +27,8 @@ from tests.lab.trees import image_tree, llama_tree
 
 pytestmark = pytest.mark.lab
 TOKEN = "second"
+HANDS = 4
+DATA = {"stack": "velesio", "options": {"llm-worker": {"jobs": HANDS}}}
 
 
 def ask(port: int, path: str, body: object = None, token: str = TOKEN) -> tuple[int, str]:
@@ -36,6 +40,45 @@ def ask(port: int, path: str, body: object = None, token: str = TOKEN) -> tuple[
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+class Slow(BaseHTTPRequestHandler):
+    """An engine that takes a second for each answer, and knows what it was asked."""
+
+    asked: ClassVar[list[str]] = []
+    busy: ClassVar[list[int]] = []
+
+    def do_GET(self) -> None:
+        self._tell(b"")
+
+    def do_POST(self) -> None:
+        prompt = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["prompt"]
+        self.asked.append(prompt)
+        self.busy.append(1)
+        time.sleep(1)
+        self.busy.pop()
+        self._tell(json.dumps(prompt).encode())
+
+    def _tell(self, text: bytes) -> None:
+        with suppress(OSError):  # whoever asked was killed
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def slow() -> Iterator[int]:
+    """Its port."""
+    Slow.asked.clear()
+    Slow.busy.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
 
 
 class Velesio:
@@ -60,8 +103,8 @@ class Velesio:
         program = "api" if name == "api" else "worker"
         return running(sys.executable, "-B", f"{program}.py", cwd=self.files / name, env=self.redis | env)
 
-    def worker(self) -> Any:
-        engine = f"http://127.0.0.1:{self.llama}"
+    def worker(self, port: int = 0) -> Any:
+        engine = f"http://127.0.0.1:{port or self.llama}"
         return self._python(
             "llm-worker", {"8001": str(self.tell)}, NAME="llm-worker", QUEUE="llama_queue", ENGINE=engine
         )
@@ -73,7 +116,7 @@ class Velesio:
 @pytest.fixture(scope="module")
 def velesio(hosts: dict[str, HostFacts], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Velesio]:
     folder = tmp_path_factory.mktemp("velesio")
-    for path, data in render(planned(hosts["cpu"], "cpu", {"stack": "velesio"})).files.items():
+    for path, data in render(planned(hosts["cpu"], "cpu", DATA)).files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
     write(folder / "tiny.gguf", "pong from lab")
@@ -135,3 +178,30 @@ def test_a_job_of_a_worker_that_was_killed_is_done_by_the_next(velesio: Velesio)
         time.sleep(1)  # it waits in the queue, as the worker's last sign still counts
         with velesio.worker():
             assert asking.result()[0] == 200
+
+
+def test_jobs_are_done_as_many_at_a_time_as_the_engine_takes_and_each_once(velesio: Velesio, slow: int) -> None:
+    names = [f"job {n}" for n in range(3 * HANDS)]
+    with velesio.worker(slow), ThreadPoolExecutor(len(names)) as pool:
+        velesio.ready()
+        Slow.asked.clear()
+        asking = [pool.submit(ask, velesio.api, "/completion", {"prompt": name}) for name in names]
+        until("all hands", lambda: len(Slow.busy) == HANDS)
+        assert [told.result() for told in asking] == [(200, json.dumps(name)) for name in names]
+    assert sorted(Slow.asked) == sorted(names)
+
+
+def test_no_job_of_many_is_lost_with_the_worker(velesio: Velesio, slow: int) -> None:
+    names = [f"job {n}" for n in range(HANDS + 2)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        with velesio.worker(slow) as worker:
+            velesio.ready()
+            Slow.asked.clear()
+            asking = [pool.submit(ask, velesio.api, "/completion", {"prompt": name}) for name in names]
+            until("all hands", lambda: len(Slow.busy) == HANDS)
+            worker.kill()
+        begun = [*Slow.asked]
+        with velesio.worker(slow):
+            assert [told.result() for told in asking] == [(200, json.dumps(name)) for name in names]
+    # What was in work is begun anew, and nothing else is done twice.
+    assert sorted(Slow.asked) == sorted([*names, *begun])

@@ -51,7 +51,26 @@ def test_the_gateway_knows_all_models(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", [c for c in STACKS.values() if "backends" in c], ids=lambda c: str(c.get("data")))
 def test_peregrine_is_told_of_its_engines(case: dict[str, Any]) -> None:
     told = yaml.safe_load(render(planned(case)).files["app/llm.yaml"])
-    assert {name: b["base_url"] for name, b in told["backends"].items() if b["enabled"]} == case["backends"]
+    on = {name: b for name, b in told["backends"].items() if b["enabled"]}
+    assert {name: b["base_url"] for name, b in on.items()} == case["backends"]
+    assert {b.get("model") for name, b in on.items() if name.startswith("ollama")} == {"llama3.2:3b"}
+    assert any(name in on for name in told["research_fallback_order"])
+
+
+@pytest.mark.parametrize(("ports", "door"), [({}, ":8443"), ({"traefik/https": 443}, "")])
+def test_links_have_the_port_of_the_door(ports: dict[str, int], door: str) -> None:
+    data = {"ports": ports, "options": {"librechat": {"domain": "chat.lan"}, "searxng": {"domain": "find.lan"}}}
+    found = planned({"stack": "ai-stack", "role": "cpu", "cards": [], "data": data})
+    chat = next(s for s in found.services if s.name == "librechat")
+    assert {chat.environment[f"DOMAIN_{side}"] for side in ("CLIENT", "SERVER")} == {f"https://chat.lan{door}"}
+    page = render(found).files["glance/glance.yml"].decode()
+    assert [f'url: "https://{name}.lan{door}"' in page for name in ("chat", "find")] == [True, True]
+
+
+def test_the_key_of_a_gateway_is_there_with_the_gateway_alone() -> None:
+    found = {name: planned({"stack": name, "role": "cpu", "cards": []}) for name in ("ai-stack", "cognitive-silo")}
+    keys = {name: "LITELLM_MASTER_KEY" in {s.name for s in there.secrets} for name, there in found.items()}
+    assert keys == {"ai-stack": False, "cognitive-silo": True}
 
 
 def test_immich_is_told_its_settings() -> None:

@@ -52,3 +52,20 @@ def test_an_engine_that_is_away_is_said(engine: dict[str, Any]) -> None:
     engine["ENGINE"] = "http://127.0.0.1:9"
     with pytest.raises(engine["Failed"], match="does not answer"):
         engine["ask"]("/sdapi/v1/txt2img", {}, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "hands"),
+    [
+        ({}, 4),
+        ({"tier": "8g"}, 2),
+        ({"options": {"llm-worker": {"jobs": 7}}}, 7),
+        ({"external": {"llm": "http://10.0.0.9:8080"}}, 1),
+    ],
+)
+def test_a_worker_has_as_many_hands_as_its_engine_takes_requests(
+    hosts: dict[str, HostFacts], data: dict[str, Any], hands: int
+) -> None:
+    files = render(planned(hosts["rtx4090"], "single_gpu", {"stack": "velesio", **data})).files
+    assert f"\nHANDS = {hands}\n" in files["llm-worker/worker.py"].decode()
+    assert "\nHANDS = 1\n" in files["sd-worker/worker.py"].decode()

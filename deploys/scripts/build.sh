@@ -1,5 +1,5 @@
-# Build $image, which no registry has, unless it is there: of the archive at $url, or of $folder in release $id. It is
-# done before anything that runs is touched.
+# Build $image, which no registry has, unless it is there: of the archive at $url, or of $folder in release $id; of both
+# the Dockerfile is the folder's. It is done before anything that runs is touched.
 ! docker image inspect "$image" >/dev/null 2>&1 || exit 0
 cd "$root/releases"
 rm -rf .build
@@ -11,6 +11,7 @@ complain() {
   exit 1
 }
 from=$id/$folder
+recipe=$from
 if [ -n "$url" ]; then
   from=.build/from
   mkdir "$from"
@@ -18,8 +19,9 @@ if [ -n "$url" ]; then
     complain "$(tail -n 1 "$log") ($url); check the address and the network, then run again"
   tar -xzf .build/archive -C "$from" --strip-components=1 --no-same-owner 2>"$log" ||
     complain "$url: $(tail -n 1 "$log"); what answers there? Then run again"
+  [ -n "$folder" ] || recipe=$from
 fi
-set -- --force-rm -t "$image" -f "$from/$dockerfile"
+set -- --force-rm -t "$image" -f "$recipe/$dockerfile"
 [ -z "$target" ] || set -- "$@" --target "$target"
 while IFS= read -r arg; do
   [ -z "$arg" ] || set -- "$@" --build-arg "$arg"

@@ -76,7 +76,7 @@ def _planned(wanted: Wanted, build: Build, files: Mapping[str, str], **known: An
         **known,
         source=f"https://github.com/{repository} at {commit[:12]}" if build.context else f"images/{build.name}",
         url=archive if build.context else "",
-        folder="" if build.context else f"{FOLDER}/{build.name}",
+        folder=f"{FOLDER}/{build.name}" if build.folder else "",
         files=dict(files),
         dockerfile=build.dockerfile,
         target=build.target or "",

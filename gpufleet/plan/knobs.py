@@ -16,6 +16,7 @@ class Memory(Noun):
     capacity: int = Field(0, description="memory of the card, MiB")
     own: int = Field(0, description="what the service asks of it, MiB")
     free: int = Field(0, description="what nobody asks of it beside the reserve, MiB")
+    reserve: int = Field(0, description="what no service may plan with, as `reserve_vram_mib` says, MiB")
     others: int = Field(0, description="what others and the reserve have, MiB")
     share: int = Field(
         0, description="of the whole card what it may take, in hundredths, for programs that take it at their start"
@@ -48,6 +49,7 @@ def _on(service: WantedService, book: Ledger, greedy: int) -> Memory:
         capacity=book.capacity_mib,
         own=own,
         free=free,
+        reserve=book.reserve_mib,
         others=max(0, book.capacity_mib - own - free),
         share=100 * (own + free // max(1, greedy)) // max(1, book.capacity_mib),
     )

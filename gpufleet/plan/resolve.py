@@ -124,6 +124,8 @@ def _names(
         "bind": str(wanted.settings.bind),
         "model": models[0] if service.started_with else None,
         "options": dict(service.options),
+        "https": next((f":{at}" for s in wanted.services if (at := s.publish_more.get("https", 443)) != 443), ""),
+        "loads": {s.name: [_told(w, s) for w in s.weights] for s in (*wanted.services, *wanted.externals)},
         "mirrors": wanted.settings.mirrors.model_dump(),
         "service": {
             "name": service.name,

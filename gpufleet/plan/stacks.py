@@ -29,9 +29,12 @@ def beside(name: str, stack: Stack, fleet: Collection[str], catalog: Catalog) ->
     return stack.model_copy(update={"services": services}), origins
 
 
-def tiers(stack: Stack, settings: Settings) -> list[str | None]:
-    """The tiers to try, the largest first."""
-    return [settings.tier] if settings.tier != AUTO else [*reversed(stack.tiers)] or [None]
+def tiers(stack: Stack, settings: Settings, role: str) -> list[str | None]:
+    """The tiers to try, the largest first; of the role cpu the smallest: RAM holds more than a CPU can do."""
+    if settings.tier != AUTO:
+        return [settings.tier]
+    names: list[str | None] = [*stack.tiers] or [None]
+    return names[:1] if role == "cpu" else names[::-1]
 
 
 def at_tier(stack: Stack, tier: str | None) -> Stack:

@@ -130,7 +130,9 @@ def want(
     stack, origins = beside(name, stack, {*fleet, *groups}, catalog)
     check(name, stack, settings, doing, _secrets(stack, catalog) if settings.secrets else ())
     check_accept(settings, catalog)
-    first, *rest = (_wanted(name, stack, tier, doing, settings, catalog, origins) for tier in tiers(stack, settings))
+    first, *rest = (
+        _wanted(name, stack, tier, doing, settings, catalog, origins) for tier in tiers(stack, settings, doing.role)
+    )
     weights = [w for wanted in (first, *rest) for w in wanted.own_weights]
     if against := [*([] if locking else unlocked(weights, settings.lock)), *together(weights)]:
         raise Refused(*against)

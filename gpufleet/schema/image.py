@@ -31,11 +31,12 @@ _COMMIT = r"^https://github\.com/[\w.-]+/[\w.-]+\.git#[0-9a-f]{40}$"
 class Build(Noun):
     """How an image is made on the host: of a ``folder`` of the catalog, or of a repository at one commit (``context``).
 
-    Its name is ours, with a digest of all this. ``args`` are seen by everybody who has the image: no secrets there.
+    With both the folder has the Dockerfile, and the repository what it copies. Its name is ours, with a digest of all
+    this. ``args`` are seen by everybody who has the image: no secrets there.
     """
 
     folder: Annotated[str, like(_FOLDER, "use small letters and digits, parted by `.`, `_` or `-`")] | None = Field(
-        None, description="images/FOLDER of the catalog: a Dockerfile and what it copies, all text"
+        None, description="images/FOLDER of the catalog: a Dockerfile and, without `context`, what it copies, all text"
     )
     context: (
         Annotated[str, like(_COMMIT, "write it like https://github.com/OWNER/REPOSITORY.git#COMMIT, 40 hex digits")]
@@ -52,8 +53,8 @@ class Build(Noun):
     @field_validator("context")
     @classmethod
     def _one(cls, context: str | None, told: ValidationInfo) -> str | None:
-        if "folder" in told.data and (context is None) == (told.data["folder"] is None):
-            raise ValueError("give either `folder` or `context`")
+        if "folder" in told.data and not (context or told.data["folder"]):
+            raise ValueError("give a `folder`, a `context`, or both")
         return context
 
     @property
@@ -84,7 +85,10 @@ class Made(Pull):
 
 
 class PlannedBuild(Made):
-    """How that is done: of the archive at ``url``, or of ``files``, text by path, in the release's ``folder``."""
+    """How that is done: of the archive at ``url``, or of ``files``, text by path, in the release's ``folder``.
+
+    With both the Dockerfile is the folder's.
+    """
 
     url: str = ""
     folder: str = ""

@@ -108,7 +108,8 @@ class Secret(Noun):
 class Service(Noun):
     """One file ``services/NAME.yaml``. ``command`` and ``environment`` may use ``{{ ... }}``.
 
-    ``{{ urls["NAME"] }}``: where containers reach a service of the stack.
+    ``{{ urls["NAME"] }}``: where containers reach a service of the stack; ``{{ loads["NAME"] }}``: its models on this
+    host; ``{{ https }}``: what follows a host name behind the stack's Traefik, `:8443` or, at 443, nothing.
     """
 
     title: str

@@ -162,7 +162,10 @@ class Settings(Noun):
     services: dict[Name, StrictBool] = Field(
         {}, description="services of the stack to leave out (False), or optional ones to run (True), by service name"
     )
-    tier: Name = Field("auto", description="a tier of the stack; auto: the largest that fits the cards")
+    tier: Name = Field(
+        "auto",
+        description="a tier of the stack; auto: the largest that fits the cards, or, in the role cpu, the smallest",
+    )
     dual_gpu_mode: Name | None = Field(
         None, description="which of the stack's modes the role dual_gpu runs; none: the first of them"
     )

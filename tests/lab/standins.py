@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +43,10 @@ def _gate(service: Service) -> dict[str, int]:
     return {service.gate.path.partition("?")[0]: service.gate.status} if service.gate else {}
 
 
-def layer(folder: Path, services: Iterable[Service]) -> None:
-    """The program, over the common tree; also under the name by which a service starts it."""
+def layer(folder: Path, services: Collection[Service]) -> None:
+    """The program, over the common tree; under the names by which a service starts it and asks it, too."""
     words = [s.entrypoint for s in services if s.entrypoint]
+    words += [s.healthcheck.test[1:2] for s in services if s.healthcheck and s.healthcheck.test[1].startswith("/")]
     paths = {word[-1] if word[-1].startswith("/") else f"/usr/bin/{word[0]}" for word in words}
     for path in {"/standin.py", *paths}:
         file = folder / "layer" / path.removeprefix("/")

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ...errors import Problem, Refused
 from ...schema import Plan, PlannedService
 from .names import secret
+from .storage import on_nodes
 from .text import Expr, Object
 
 _DOLLAR = re.compile(r"\$(?:(\$)|\{(\w+):\?\}|)")
@@ -24,8 +25,15 @@ def environment(plan: Plan, s: PlannedService) -> list[Object]:
     return [
         *(told_secret(plan, where, PREFIX + name, name) for name in inside),
         *(told_secret(plan, where, key, name) for key, name in whole.items()),
-        *({"name": k, "value": expanded(text, f"{where}/{k}")} for k, text in told.items() if k not in whole),
+        *(_told(plan, s, k, text, where) for k, text in told.items() if k not in whole),
     ]
+
+
+def _told(plan: Plan, s: PlannedService, key: str, text: str, where: str) -> Object:
+    """A variable; the host's name is the node's, of what runs on every node."""
+    if text == plan.host and on_nodes(plan, s):
+        return {"name": key, "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    return {"name": key, "value": expanded(text, f"{where}/{key}")}
 
 
 def expanded(text: str, where: str) -> str:

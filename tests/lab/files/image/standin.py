@@ -7,6 +7,7 @@ able to write: else it ends at once, as the program would), and what tests/lab/s
 
 import json
 import os
+import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,6 +63,9 @@ def wrong() -> list[str]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["-health"]:  # as a health check, it asks the one that listens
+        with socket.socket() as asked:
+            sys.exit(asked.connect_ex(("127.0.0.1", TOLD["ports"][0])) != 0)
     if problems := wrong():
         sys.exit(f"stand-in for {TOLD['name']}: {'; '.join(problems)}")
     servers = [ThreadingHTTPServer(("0.0.0.0", port), Handler) for port in TOLD["ports"]]
