@@ -12,6 +12,7 @@ from pyinfra.api.state import StateStage
 from pyinfra.context import host
 
 from ..plan.drift import missing_models
+from ..plan.fetch import at_mirror
 from ..render import archive
 from ..schema import Download, HostState, Plan, PlannedBuild
 from . import spread
@@ -95,10 +96,11 @@ def told(plan: Plan, d: Download, peers: Iterable[str]) -> dict[str, object]:
     below = {name: plan.below_models(getattr(d, name)) for name in ("path", "part", "folder")}
     after = [plan.below_models(path) for path in d.after]
     told = d.model_dump(include={"bytes", "digest", "hub", "text", "of"})
-    return {**told, **below, "after": after, "urls": [*peers, d.url], "cache": _cached(plan, d)}
+    return {**told, **below, "after": after, "urls": [*peers, d.url], "caches": _caches(plan, d)}
 
 
-def _cached(plan: Plan, d: Download) -> str:
-    """Where the mirror that we found ourselves has it: it gets no token, so what is gated comes from the Hub."""
-    told = plan.hub_cache and d.hub and d.url.startswith(plan.hub)
-    return f"{plan.hub_cache.rstrip('/')}/{d.url.removeprefix(plan.hub).lstrip('/')}" if told else ""
+def _caches(plan: Plan, d: Download) -> list[str]:
+    """Where those that we found ourselves may have it. They get no token, so no mirror gives what is gated."""
+    of_hub = d.hub and d.url.startswith(plan.hub)
+    found = [plan.bundle, *([plan.hub_cache] if of_hub else [])] if d.url else []
+    return [f"{cache.rstrip('/')}/{at_mirror(d, plan.hub)}" for cache in found if cache]

@@ -53,14 +53,24 @@ def test_a_mirror_that_was_found_is_asked_before_the_hub_and_after_peers(
     hosts: dict[str, HostFacts], cache: str
 ) -> None:
     found = planned(hosts["cpu"]).model_copy(update={"hub": "https://huggingface.co", "hub_cache": cache})
-    assert _sources(found, HUB) == (["http://peer/0", HUB.url], "http://cache:8090/o/m/resolve/c/a")
-    assert _sources(found, HUB.model_copy(update={"hub": False})) == (["http://peer/0", HUB.url], "")
-    assert _sources(found.model_copy(update={"hub_cache": ""}), HUB) == (["http://peer/0", HUB.url], "")
+    assert _sources(found, HUB) == (["http://peer/0", HUB.url], ["http://cache:8090/o/m/resolve/c/a"])
+    assert _sources(found, HUB.model_copy(update={"hub": False})) == (["http://peer/0", HUB.url], [])
+    assert _sources(found.model_copy(update={"hub_cache": ""}), HUB) == (["http://peer/0", HUB.url], [])
+
+
+def test_a_bundle_is_asked_before_a_mirror_and_for_what_is_not_the_hubs(hosts: dict[str, HostFacts]) -> None:
+    told = {"hub": "https://huggingface.co", "hub_cache": "http://cache:8090", "bundle": "http://cache:8092"}
+    found = planned(hosts["cpu"]).model_copy(update=told)
+    paths = [f"http://cache:{port}/o/m/resolve/c/a" for port in (8092, 8090)]
+    assert _sources(found, HUB)[1] == paths
+    other = {"hub": False, "url": "https://ollama.example/v2/library/a/blobs/sha256:0"}
+    assert _sources(found, HUB.model_copy(update=other))[1] == ["http://cache:8092/blobs/sha256/0"]
+    assert _sources(found, HUB.model_copy(update={"hub": False, "url": "", "text": "{}"}))[1] == []
 
 
 def _sources(plan: Plan, download: Download) -> tuple[Any, Any]:
     found = models.told(plan, download, ["http://peer/0"])
-    return found["urls"], found["cache"]
+    return found["urls"], found["caches"]
 
 
 def test_a_registry_without_tls_is_said_by_its_scheme(hosts: dict[str, HostFacts]) -> None:

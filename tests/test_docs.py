@@ -19,6 +19,7 @@ from gpufleet.plan import ROLES, roles, want
 from gpufleet.plan.knobs import Memory
 from gpufleet.render import render
 from gpufleet.schema import (
+    Bundle,
     Forecast,
     HostFacts,
     HostPath,
@@ -44,7 +45,7 @@ from tests.conftest import planned
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs" / "reference.md"
-SCHEMAS: dict[str, type[Noun]] = {"forecast": Forecast, "models": Stock}
+SCHEMAS: dict[str, type[Noun]] = {"forecast": Forecast, "models": Stock, "bundle": Bundle}
 FINDINGS = ROOT / "docs" / "findings"
 PARTS: list[tuple[str, list[type[Noun]]]] = [
     ("Settings", [Settings, Mirrors]),

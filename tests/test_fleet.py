@@ -45,6 +45,7 @@ def _told(found: Plan) -> dict[str, Any]:
         "asks": [f"{s.host}/{s.name}" for s in found.fleet.remotes],
         "taken": dict(found.fleet.taken),
         "hub": found.hub_cache,
+        "bundle": found.bundle,
         "blocked": [str(f) for f in found.blocked],
         "ports": sorted(p for s in compose.values() for p in s.get("ports", ()) if not p.startswith("127.")),
         "waits": {name: sorted(s["depends_on"]) for name, s in compose.items() if "depends_on" in s},

@@ -12,6 +12,7 @@ from ..errors import choose
 from ..schema import Forecast
 from . import options, text, words
 from .ask import Unasked, ask
+from .bundle import bundle
 from .codes import CODES, USAGE, worst
 from .explain import explain
 from .export import export
@@ -53,6 +54,7 @@ def command() -> None:
     """Linux boxes with GPUs into running, self-hosted AI stacks."""
 
 
+command.add_command(bundle)
 command.add_command(export)
 command.add_command(lock)
 command.add_command(models)

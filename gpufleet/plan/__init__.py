@@ -17,7 +17,7 @@ from .external import asked, externals, urls
 from .fetch import downloads, left, missing, of_weights, pulls
 from .finding import block
 from .fleet import against as alone
-from .fleet import filtered, hub_cache, joined, member, nobodys, remembered
+from .fleet import bundle, filtered, hub_cache, joined, member, nobodys, remembered
 from .licence import unaccepted
 from .place import Placed
 from .preflight import preflight
@@ -63,6 +63,7 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "", others:
         externals=externals(wanted),
         fleet=fleet,
         hub_cache=hub_cache(wanted, fleet),
+        bundle=bundle(fleet),
         ledgers=() if below.pending else placed.ledgers,
         directories=directories(wanted),
         downloads=fetch,

@@ -47,6 +47,13 @@ def of_model(model: Model, at: str, hub: str) -> tuple[Download, ...]:
     )
 
 
+def at_mirror(download: Download, hub: str) -> str:
+    """Where a mirror of the Hub, and a bundle, has it: at its path there; what is not the Hub's by its digest."""
+    if download.hub and download.url.startswith(hub):
+        return download.url.removeprefix(hub).lstrip("/")
+    return f"blobs/{download.digest.replace(':', '/')}"
+
+
 def asked(wanted: Wanted) -> tuple[str, ...]:
     """Paths whose sizes the facts are asked for: of the files of every tier, and of what came of them."""
     found = (d for tier in (wanted, *wanted.smaller) for d in downloads(tier))

@@ -12,7 +12,8 @@ from .wanted import Wanted, WantedService
 
 Others = Sequence[Member]
 FILTER = "nftables"
-CACHES = ("hub-cache", "image-cache", "package-cache")  # of the group `cache`: for every host of the inventory
+# Of the group `cache`: for every host of the inventory.
+CACHES = ("hub-cache", "bundle", "image-cache", "package-cache")
 
 
 def member(name: str, wanted: Wanted, address: str = "", present: bool = False) -> Member:
@@ -97,7 +98,16 @@ def hub_cache(wanted: Wanted, fleet: Fleet) -> str:
     """The mirror of the Hub that the fleet has, unless its user names another."""
     if "huggingface" in wanted.settings.mirrors.model_fields_set:
         return ""
-    return next((s.url for s in fleet.remotes if s.kind == CACHES[0]), "")
+    return _at(CACHES[0], fleet)
+
+
+def bundle(fleet: Fleet) -> str:
+    """Where a host of the fleet has what `gpufleet bundle` wrote."""
+    return _at(CACHES[1], fleet)
+
+
+def _at(kind: str, fleet: Fleet) -> str:
+    return next((s.url for s in fleet.remotes if s.kind == kind), "")
 
 
 def filtered(below: Provision, fleet: Fleet) -> Provision:

@@ -1,6 +1,7 @@
 """The nouns: frozen pydantic models that refuse unknown keys."""
 
 from .base import Noun, read
+from .bundle import Bundle, BundledImage
 from .distro import Distro, DriverFamily, Repository
 from .finding import Finding, FindingKind
 from .fleet import Fleet, Member, Share, Shared
@@ -45,6 +46,8 @@ __all__ = [
     "Access",
     "Architecture",
     "Build",
+    "Bundle",
+    "BundledImage",
     "Change",
     "Container",
     "ContainerChange",

@@ -179,6 +179,7 @@ class Plan(Noun):
 
     ``left_out``: by service of the stack that would not run here why not; ``fetcher``: what fetches the ``downloads``;
     ``hub``: the Hub's endpoint, ``hub_cache``: a mirror of it that is asked before, and need not answer;
+    ``bundle``: where what `gpufleet bundle` wrote is asked for before both;
     ``peer_port``: where other hosts of a run get model files.
     """
 
@@ -207,6 +208,7 @@ class Plan(Noun):
     given: tuple[str, ...] = ()
     hub: str = ""
     hub_cache: str = ""
+    bundle: str = ""
     reserve_disk_mib: int = 0
     peer_port: int | None = None
     health_deadline: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,9 +40,9 @@ Needs = dict[tuple[str, str], Need]
 def needs(hosts: Hosts) -> dict[str, Needs]:
     """By the path of a lock what its hosts need. Raises Refused with all that is wrong with them."""
     found: dict[str, Needs] = {}
-    for settings, wanted in _wanted(hosts, lock=os.devnull):  # as if nothing were locked yet
+    for settings, runs in wanted(hosts, lock=os.devnull):  # as if nothing were locked yet
         these = found.setdefault(os.path.normpath(settings.lock), {})
-        for need in _needs(wanted):
+        for need in _needs(runs):
             these.setdefault((need.kind, need.key), need).names |= need.names
     return found
 
@@ -50,7 +50,7 @@ def needs(hosts: Hosts) -> dict[str, Needs]:
 def against(hosts: Hosts) -> tuple[Problem, ...]:
     """Why a run would refuse hosts with what is locked now, such as a model that its program does not load."""
     try:
-        _wanted(hosts)
+        wanted(hosts)
     except Refused as refused:
         return refused.problems
     return ()
@@ -67,16 +67,20 @@ def of_inventory(inventory: str, data: tuple[str, ...]) -> Hosts:
     return hosts
 
 
-def _wanted(hosts: Hosts, **data: str) -> list[tuple[Settings, Wanted]]:
-    """The settings of each host, and what it wants with ``data`` above them. Raises Refused: of many hosts one line."""
+def wanted(hosts: Hosts, only: Collection[str] | None = None, **data: str) -> list[tuple[Settings, Wanted]]:
+    """The settings of each host, and what it wants with ``data`` above them. Raises Refused: of many hosts one line.
+
+    ``only``: their names; None: all.
+    """
     found: list[tuple[Settings, Wanted]] = []
     wrong: dict[Problem, list[str]] = {}
     fleet = {group for host in hosts for group in host["groups"]}
-    for host in sorted(hosts, key=lambda host: str(host["name"])):
+    asked = [host for host in hosts if only is None or host["name"] in only]
+    for host in sorted(asked, key=lambda host: str(host["name"])):
         own = own_data(host["data"])
         try:
-            wanted = want(host["groups"], {**own, **data}, fleet, locking=True)
-            found.append((read(Settings, own, "group_data"), wanted))
+            runs = want(host["groups"], {**own, **data}, fleet, locking=True)
+            found.append((read(Settings, own, "group_data"), runs))
         except Refused as refused:
             for problem in refused.problems:
                 wrong.setdefault(problem, []).append(host["name"])

@@ -38,9 +38,9 @@ def image(where: str, name: str) -> str:
     registry, _, rest = name.partition("/")
     path, _, tag = rest.rpartition(":")
     try:
-        answer = _manifest(REALLY if registry == HUB else registry, path, tag)
+        answer = _manifest(registry, path, tag)
     except httpx.HTTPError as error:
-        raise _refused(where, registry, name, error) from None
+        raise refused(where, registry, name, error) from None
     return _digest(answer) or f"sha256:{sha256(answer.content).hexdigest()}"
 
 
@@ -56,7 +56,7 @@ def pull(where: str, name: str, ollama: str) -> LockedPull:
         digest = sha256(answer.content).hexdigest()
         return LockedPull(digest=digest, bytes=sum(sizes), manifest=answer.content.decode())
     except httpx.HTTPError as error:
-        raise _refused(where, server, name, error) from None
+        raise refused(where, server, name, error) from None
     except (KeyError, TypeError, ValueError):
         what = f"{server} does not answer as a registry of Ollama's does"
         raise Refused(Problem(where, what, "check `mirrors.ollama`")) from None
@@ -64,7 +64,7 @@ def pull(where: str, name: str, ollama: str) -> LockedPull:
 
 def _manifest(registry: str, path: str, tag: str) -> httpx.Response:
     """The answer for a manifest: HEAD is not counted as a pull; without a digest in it, the manifest itself."""
-    url = f"{_base(registry)}/v2/{path}/manifests/{tag}"
+    url = f"{base(registry)}/v2/{path}/manifests/{tag}"
     answer = patiently(registry, lambda: _ask("HEAD", url, KINDS))
     return answer if _digest(answer) else patiently(registry, lambda: _ask("GET", url, KINDS))
 
@@ -75,8 +75,9 @@ def _digest(answer: httpx.Response) -> str:
 
 
 @cache
-def _base(registry: str) -> str:
-    """As engines do: HTTPS, and plain HTTP only to one of the own network that does not speak TLS."""
+def base(registry: str) -> str:
+    """Where it is. As engines do: HTTPS, and plain HTTP only to one of the own network that does not speak TLS."""
+    registry = REALLY if registry == HUB else registry
     try:
         httpx.get(f"https://{registry}/v2/", timeout=TIMEOUT)
     except httpx.ConnectError:
@@ -99,15 +100,17 @@ def _ask(method: str, url: str, accept: str) -> httpx.Response:
     """An answer that is no error; where a registry asks everybody for a token, with one."""
     headers = {"Accept": accept}
     answer = httpx.request(method, url, headers=headers, timeout=TIMEOUT, follow_redirects=True)
-    asked = answer.headers.get("WWW-Authenticate", "")
-    if answer.status_code == 401 and asked.lower().startswith("bearer ") and (token := _token(asked)):
+    if token := login(answer):
         headers["Authorization"] = f"Bearer {token}"
         answer = httpx.request(method, url, headers=headers, timeout=TIMEOUT, follow_redirects=True)
     return answer.raise_for_status()
 
 
-def _token(asked: str) -> str:
-    """The token that anybody gets (distribution.github.io/distribution/spec/auth/token); empty: none."""
+def login(answer: httpx.Response) -> str:
+    """The token that anybody gets who is asked for one (distribution.github.io/distribution/spec/auth/token)."""
+    asked = answer.headers.get("WWW-Authenticate", "")
+    if answer.status_code != 401 or not asked.lower().startswith("bearer "):
+        return ""
     told = dict(CHALLENGE.findall(asked))
     realm = told.pop("realm", "")
     params = {key: told[key] for key in ("service", "scope") if key in told}
@@ -118,7 +121,7 @@ def _token(asked: str) -> str:
     return str(found.get("token") or found.get("access_token") or "") if isinstance(found, dict) else ""
 
 
-def _refused(where: str, server: str, name: str, error: httpx.HTTPError) -> Refused:
+def refused(where: str, server: str, name: str, error: Exception) -> Refused:
     status = status_of(error)
     if status == 404:
         return Refused(Problem(where, f"{server} has no {name}", "check the name and the tag"))

@@ -90,8 +90,9 @@ class Fetcher:
         self.meter.wants(f.bytes, _size_of(part))
         for peer in peers:
             _as_long_as_it_helps(part, f, lambda peer=peer: take(peer, part, f.bytes, self.job["stall"], self._came))
-        if f.cache and xet and reached(f.cache):
-            _as_long_as_it_helps(part, f, lambda: self._try(f, part, f.cache, hub=False, xet=False))
+        for cache in f.caches if xet else ():
+            if reached(cache):
+                _as_long_as_it_helps(part, f, lambda cache=cache: self._try(f, part, cache, hub=False, xet=False))
         why, last, bad, waited = "", _size_of(part), 0, 0
         while _size_of(part) < f.bytes and bad < self.job["tries"]:
             why, again, wait = self._try(f, part, url, f.hub, f.hub and xet)

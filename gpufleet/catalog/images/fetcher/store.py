@@ -28,7 +28,7 @@ class Wanted:
     """A file to be there. ``path`` and ``part``, which it is until it is whole, are below the store.
 
     ``folder``: the directory that is seen only with all of its files. ``urls``: where it is, the first first; of the
-    Hub's own, ``hub``, and ``cache``: where a mirror may have it. ``text``: what is in it, of one that is ours; it is
+    Hub's own, ``hub``, and ``caches``: where mirrors may have it. ``text``: what is in it, of one that is ours; it is
     seen only ``after`` other files. ``of``: the model that it is a part of.
     """
 
@@ -38,7 +38,7 @@ class Wanted:
     digest: str
     urls: list[str]
     hub: bool = False
-    cache: str = ""
+    caches: list[str] = field(default_factory=list)
     folder: str = ""
     text: str = ""
     after: list[str] = field(default_factory=list)

@@ -1,0 +1,1 @@
+"""What `gpufleet bundle` does: what hosts need, brought into a directory that a web server gives on."""
