@@ -7,7 +7,7 @@ import os
 import random
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,11 @@ def digest(data: bytes) -> str:
 
 @dataclass
 class Bundling:
-    """``DIR`` of the command is ``out``."""
+    """``DIR`` of the command is ``out``; ``known``: what the last run told to know."""
 
     site: Site
     out: Path
+    known: list[str] = field(default_factory=list)
 
     def publish(self) -> None:
         """Two images share a layer; one is for a single architecture."""
@@ -45,7 +46,9 @@ class Bundling:
         code = cli.main(["bundle", "inventory.py", str(self.out), *self._words(data), *args])
         told = self.site.capture.readouterr()
         assert "Traceback" not in told.err, told.err
-        return code, told.out.splitlines(), told.err.splitlines()
+        lines = told.err.splitlines()
+        self.known = [line for line in lines if line.startswith("to know: ")]
+        return code, told.out.splitlines(), [line for line in lines if line not in self.known]
 
     def start(self, **data: Any) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "gpufleet", "bundle", "inventory.py", str(self.out), *self._words(data)]

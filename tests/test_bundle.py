@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from gpufleet.cli.bundling.contents import contents
 from gpufleet.cli.bundling.images import SUFFIXES
+from gpufleet.plan import want
 from tests.bundling import LAYER, Bundling, digest
 from tests.hub import publish
 from tests.lab.shell import until
@@ -32,6 +34,7 @@ def test_all_that_is_locked_is_there_and_a_second_run_fetches_nothing(bundling: 
     code, out, err = bundling.run()
     assert (code, err) == (0, [])
     assert out == [f"{bundling.out}: 4 files of models (5 MB), 3 images (5 MB); 9 MB of it new"]
+    assert bundling.known == ["to know: fetcher: fetches models on hosts, and is built there; it is not in the bundle"]
     seen, commit = bundling.seen, bundling.site.locked.models["acme/tiny@main"].revision
     for path, data in TAKEN.items():
         assert digest(seen[f"acme/tiny/resolve/{commit}/{path}"]) == digest(data)
@@ -188,6 +191,27 @@ def test_other_processors(bundling: Bundling) -> None:
     assert (code, len(err)) == (1, 1)
     assert err == [f"gpufleet bundle: images/{IMAGES[1]}: has nothing for linux/arm64; choose another --arch"]
     assert bundling.told.images[IMAGES[0]].platforms == ("linux/arm64",)
+
+
+def test_what_nobody_can_bring_along_is_told() -> None:
+    off = dict.fromkeys(
+        ("image-cache", "images-docker", "images-ghcr", "images-quay", "images-nvcr", "package-cache"), False
+    )
+    told = contents([want(["cache"], {"services": off})])
+    assert (told.images, [*told.alone]) == ({}, ["hub-cache: is built on hosts"])
+
+
+def test_ctrl_c_ends_it_at_once(bundling: Bundling) -> None:
+    blob = digest(LAYER["engine"])
+    bundling.site.registry.faults.add("slow", blob, rate=40_000, times=1)
+    with bundling.start() as child:
+        part = bundling.out / ".incoming" / blob.partition(":")[2]
+        until("some of it", lambda: part.exists() and part.stat().st_size > 10_000, 60)
+        os.killpg(child.pid, signal.SIGINT)
+        _, err = child.communicate(timeout=20)
+    assert child.returncode == 1
+    assert b"Traceback" not in err
+    assert bundling.run()[0] == 0
 
 
 def test_what_a_registry_has_not(bundling: Bundling) -> None:

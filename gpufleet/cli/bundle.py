@@ -57,7 +57,7 @@ def bundle(
     except Refused as refused:
         return _told(refused.problems, CODES["blocked"])
     for line in whole.alone:
-        click.echo(f"to know: {line}, and is not in the bundle", err=True)
+        click.echo(f"to know: {line}; it is not in the bundle", err=True)
     return _told(against, CODES["failed"])
 
 

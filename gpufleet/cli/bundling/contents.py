@@ -52,6 +52,8 @@ def contents(found: Iterable[Wanted]) -> Contents:
             whole.alone |= dict.fromkeys(_alone(s))
     if missing:
         raise Refused(*missing)
+    if any(whole.files.values()):
+        whole.alone["fetcher: fetches models on hosts, and is built there"] = None
     return whole
 
 
@@ -77,6 +79,6 @@ def _images(one: Wanted, s: WantedService) -> Iterator[tuple[str, str]]:
 
 def _alone(s: WantedService) -> Iterator[str]:
     for name in s.alone:
-        yield f"{name}: {s.name} fetches it by itself"
+        yield f"{name}: is fetched by {s.name} itself"
     for build in s.service.build.values():
-        yield f"{build.name}: is built on the host"
+        yield f"{build.name}: is built on hosts"

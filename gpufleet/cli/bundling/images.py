@@ -30,6 +30,7 @@ SUFFIXES = {
     "application/vnd.docker.distribution.manifest.list.v2+json": "docker-index",
     "application/vnd.docker.distribution.manifest.v2+json": "docker-manifest",
 }
+PLATFORM = ("os", "architecture", "variant")
 AT_ONCE = 4  # blobs
 EVERY = 10.0  # seconds
 
@@ -77,13 +78,10 @@ def image(tree: Tree, name: str, digest: str, mirror: str | None, architectures:
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         what = f"{at.server} does not give the manifest that {digest[:19]} is, or one of no image"
         return Refused(Problem(f"images/{name}", what, "check `mirrors.registry`, and run again"))
-    platforms = tuple(sorted({"/".join(filter(None, map(p["platform"].get, _PLATFORM))) for p in parts}))
+    platforms = tuple(sorted({"/".join(filter(None, map(p["platform"].get, PLATFORM))) for p in parts}))
     return Image(
         name, at, (*(own if parts else ()), first), BundledImage(digest=digest, platforms=platforms, blobs=blobs)
     )
-
-
-_PLATFORM = ("os", "architecture", "variant")
 
 
 def _wanted(part: dict[str, Any], architectures: Collection[str]) -> bool:
@@ -117,6 +115,7 @@ class Blobs:
 
     def __init__(self, tree: Tree, images: Iterable[Image]) -> None:
         self.tree, self.busy, self.said, self.came = tree, Lock(), time.monotonic(), 0
+        self.over = False
         all_ = {digest: (image, amount) for image in images for digest, amount in image.about.blobs.items()}
         self.missing = {d: of for d, of in all_.items() if not tree.has(d, of[1])}
         self.total = sum(amount for _, amount in self.missing.values())
@@ -129,6 +128,7 @@ class Blobs:
                 told = zip(self.missing, pool.map(self._ensured, self.missing), strict=True)
                 return {digest: why for digest, why in told if why}
             except BaseException:
+                self.over = True  # what is under way ends with what comes next
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -166,6 +166,8 @@ class Blobs:
                     raise
 
     def _came(self, count: int) -> None:
+        if self.over:
+            raise InterruptedError
         with self.busy:
             self.done, self.came = self.done + count, self.came + count
             if (now := time.monotonic()) - self.said >= EVERY:
