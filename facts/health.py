@@ -49,7 +49,7 @@ OWN: list[Section[Any]] = [Section("clock", "date +%s", parse_clock), Section("s
 class Checkup(FactBase[tuple[HostFacts, Health] | None]):
     """Returns HostFacts and Health; None when the host did not answer.
 
-    ``models``, ``operators``, ``urls``, ``kept``, ``secrets`` and ``engine`` as in Facts. ``names`` to reach:
+    ``models``, ``operators``, ``urls``, ``kept``, ``secrets``, ``quota`` and ``engine`` as in Facts. ``names`` to reach:
     ``HOST:PORT``, a line each. ``programs`` that were given a card: container, ``yes`` if its model stays on it,
     command or ``-``, pattern, between tabs, a line each. ``others``: what it needs of other hosts, ``HOST/SERVICE
     ADDRESS PORT``, a line each.
@@ -65,12 +65,13 @@ class Checkup(FactBase[tuple[HostFacts, Health] | None]):
         urls: str,
         kept: str,
         secrets: str,
+        quota: str,
         names: str,
         programs: str,
         others: str,
     ) -> str:
         lists = {"models": models, "operators": operators, "urls": urls, "kept": kept, "secrets": secrets}
-        more = {"names": names, "programs": programs, "others": others}
+        more = {"quota": quota, "names": names, "programs": programs, "others": others}
         return probe([*host.SECTIONS, *OWN], engine=engine, root=root, **lists, **more)
 
     @override

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pyinfra.api.exceptions import FactProcessError
 
 from gpufleet.facts import system
+from gpufleet.facts.health import Checkup
 from gpufleet.facts.host import SECTIONS, Facts
 from gpufleet.facts.kept import Kept
 from gpufleet.facts.section import Section, parse
@@ -60,6 +62,12 @@ def test_probe_runs_in_every_shell(shell: str, tmp_path: Path) -> None:
     assert facts.present == {str(tmp_path / "model.gguf"): 5}
     assert json.dumps(facts.to_json())
     assert list(tmp_path.iterdir()) == [tmp_path / "model.gguf"]  # the probe writes nothing
+
+
+def test_the_doctor_is_asked_all_that_a_run_is() -> None:
+    """It is asked in one go what both want to know."""
+    asked = {*inspect.signature(Facts().command).parameters}
+    assert asked <= {*inspect.signature(Checkup().command).parameters}
 
 
 def test_an_answer_cut_short_is_an_error_of_this_host_alone() -> None:
