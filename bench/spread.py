@@ -65,7 +65,7 @@ def taking(address: str, digest: str) -> str:
     file |= {"urls": [f"http://{address}:7878/bench/{digest}", "http://127.0.0.1:9/none"]}
     times = {"stall": 30, "tries": 3, "pause": 1, "every": 60}
     job = {"root": "/models", "endpoint": "http://127.0.0.1:9", "reserve": 0, **times, "files": [file]}
-    return script("fetch", root=ROOT, image=fetcher_build().image, job=json.dumps(job))
+    return script("fetch", root=ROOT, image=fetcher_build().image, folders="", job=json.dumps(job))
 
 
 def seconds(lab: Lab, command: str) -> float:
