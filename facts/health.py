@@ -49,7 +49,7 @@ OWN: list[Section[Any]] = [Section("clock", "date +%s", parse_clock), Section("s
 class Checkup(FactBase[tuple[HostFacts, Health] | None]):
     """Returns HostFacts and Health; None when the host did not answer.
 
-    ``models``, ``operators``, ``urls``, ``kept``, ``secrets``, ``quota`` and ``engine`` as in Facts. ``names`` to reach:
+    ``models``, ``operators``, ``urls``, ``kept``, ``secrets``, ``quota``, ``engine`` as in Facts. ``names`` to reach:
     ``HOST:PORT``, a line each. ``programs`` that were given a card: container, ``yes`` if its model stays on it,
     command or ``-``, pattern, between tabs, a line each. ``others``: what it needs of other hosts, ``HOST/SERVICE
     ADDRESS PORT``, a line each.
