@@ -11,9 +11,8 @@ from pyinfra.api.operation import operation
 from pyinfra.api.state import State, StateStage
 from pyinfra.context import host
 
-from ..errors import Refused
 from ..schema import Plan
-from .fleet import wanted
+from .fleet import declared
 from .observe import ran, spoken
 from .script import script
 
@@ -57,15 +56,14 @@ def admitted() -> Generator[str, None, None]:
 
 def _pools(host: Host, plan: Plan) -> list[tuple[Host, str, str]]:
     """Heads of this run with a pool of this stack, their data_root, and its name there."""
-    found = []
-    for head in host.state.active_hosts:
-        try:
-            told = wanted(head)
-        except Refused:
-            continue
-        pools = [s.name for s in told.services if s.entry.service == KIND and told.stack == plan.stack]
-        found += [(head, told.settings.data_root, name) for name in pools]
-    return found
+    there = ((head, declared(head)) for head in host.state.active_hosts)
+    return [
+        (head, told.settings.data_root, s.name)
+        for head, told in there
+        if told and told.stack == plan.stack
+        for s in told.services
+        if s.entry.service == KIND
+    ]
 
 
 def _hex(address: str, port: int) -> str:

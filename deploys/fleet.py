@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -63,6 +64,13 @@ def wanted(host: Host) -> Wanted:
     return found
 
 
+def declared(host: Host) -> Wanted | None:
+    """The same; None where that is refused, which its own run says."""
+    with suppress(Refused):
+        return wanted(host)
+    return None
+
+
 def facts(host: Host) -> HostFacts | None:
     """What a host is; None: it did not answer."""
     known = of(host.state)
@@ -83,34 +91,36 @@ def others(host: Host) -> list[Member]:
     if not of(host.state).groups & {*PARTS}:
         return []
     me = _member(host)
-    seen = ((other, _member(other)) for other in host.state.inventory if other.name != host.name)
-    return [_fitted(other, m) if me and any(map(me.needs, m.shares)) else m for other, m in seen if m]
+    return [_fitted(other, m) if me and any(map(me.needs, m.shares)) else m for other, m in _declared(host)]
 
 
 def needed(host: Host) -> list[Shared]:
     """What this host needs of others, as that is declared."""
     me = _member(host) if of(host.state).groups & {*PARTS} else None
-    there = (_member(other) for other in host.state.inventory if me and other.name != host.name)
-    return [s for m in there if m for s in m.shares if me and me.needs(s)]
+    return [s for _, m in _declared(host) for s in m.shares if me.needs(s)] if me else []
+
+
+def _declared(host: Host) -> Iterator[tuple[Host, Member]]:
+    """The other hosts of which it is known what they shall run."""
+    seen = ((other, _member(other)) for other in host.state.inventory if other.name != host.name)
+    return ((other, m) for other, m in seen if m)
 
 
 def _member(host: Host) -> Member | None:
     """A host as it is declared; None: what it shall run cannot be known."""
     known = of(host.state)
     if host.name not in known.members:
-        known.members[host.name] = None
-        with suppress(Refused):
-            present = host.name in {h.name for h in host.state.active_hosts}
-            known.members[host.name] = member(host.name, wanted(host), address(host), present)
+        present, told = host.name in {h.name for h in host.state.active_hosts}, declared(host)
+        known.members[host.name] = member(host.name, told, address(host), present) if told else None
     return known.members[host.name]
 
 
-def _fitted(host: Host, declared: Member) -> Member:
+def _fitted(host: Host, told: Member) -> Member:
     """The same with the tier that fits it, where it answers."""
     with suppress(Refused, PyinfraError):
-        if declared.present and (seen := facts(host)):
+        if told.present and (seen := facts(host)):
             return member(host.name, fitting(wanted(host), seen)[0], address(host), present=True)
-    return declared
+    return told
 
 
 def address(host: Host) -> str:
@@ -135,6 +145,10 @@ def questions(wanted: Wanted) -> dict[str, str]:
 
 def own_data(data: Mapping[str, Any]) -> dict[str, Any]:
     """The host's data without what is pyinfra's (connector settings, ``_arguments``) and the user's own (``x_...``)."""
+    return {k: v for k, v in data.items() if k not in _pyinfras() and not k.startswith("x_")}
+
+
+@cache  # it looks through all installed packages
+def _pyinfras() -> frozenset[str]:
     connectors = {key for c in get_all_connectors().values() for key in getattr(c, "data_cls", dict).__annotations__}
-    theirs = connectors | AllArguments.__annotations__.keys()
-    return {k: v for k, v in data.items() if k not in theirs and not k.startswith("x_")}
+    return frozenset(connectors | AllArguments.__annotations__.keys())

@@ -28,7 +28,7 @@ def passed(host: Host, plan: Plan) -> dict[str, SecretStr]:
 
 def _held(host: Host, name: str) -> bool:
     seen = facts(host)
-    return bool(seen) and name in (seen.env_keys if seen else ())
+    return seen is not None and name in seen.env_keys
 
 
 def _value(maker: Host, name: str) -> str:

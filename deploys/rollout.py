@@ -11,9 +11,8 @@ from weakref import WeakKeyDictionary
 from pyinfra.api.host import Host
 from pyinfra.api.state import State, StateStage
 
-from ..errors import Refused
 from ..plan.roles import OF_A_STACK
-from .fleet import wanted
+from .fleet import declared
 
 Turn = tuple[str, str, int | None]  # its name, that of its operation, and how many hosts at once
 FIRST: Turn = ("first", "Run the release", None)
@@ -50,13 +49,8 @@ def turns(host: Host) -> list[Turn]:
 
 def _at_once(host: Host, workers: int) -> int:
     """The least that any of them says."""
-    found = [1] if workers == 1 else []
-    for other in (h for h in host.state.inventory if h.name in _of(host).workers):
-        try:
-            found.append(at_once(wanted(other).settings.max_unavailable, workers))
-        except Refused:
-            continue  # it is left out, which is said of it
-    return min(found, default=1)
+    there = (declared(h) for h in host.state.inventory if h.name in _of(host).workers)
+    return min((at_once(told.settings.max_unavailable, workers) for told in there if told), default=1)
 
 
 def at_once(told: str, workers: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import re
@@ -15,6 +14,7 @@ from typing import Any
 
 from gpufleet import cli
 from gpufleet.schema import Bundle
+from tests.declared import words
 from tests.locking import IMAGES, Site
 from tests.registry import OLLAMA
 
@@ -47,7 +47,7 @@ class Bundling:
 
     def run(self, *args: str, **data: Any) -> tuple[int, list[str], list[str]]:
         """Exit code, and lines of both outputs."""
-        code = cli.main(["bundle", "inventory.py", str(self.out), *self._words(data), *args])
+        code = cli.main(["bundle", "inventory.py", str(self.out), *words(data), *args])
         told = self.site.capture.readouterr()
         assert "Traceback" not in told.err, told.err
         lines = [line for line in told.err.splitlines() if not FAR.match(line)]
@@ -55,11 +55,8 @@ class Bundling:
         return code, told.out.splitlines(), [line for line in lines if line not in self.known]
 
     def start(self, **data: Any) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "gpufleet", "bundle", "inventory.py", str(self.out), *self._words(data)]
+        command = [sys.executable, "-m", "gpufleet", "bundle", "inventory.py", str(self.out), *words(data)]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-
-    def _words(self, data: dict[str, Any]) -> list[str]:
-        return [word for key, value in data.items() for word in ("--data", f"{key}={json.dumps(value)}")]
 
     @property
     def told(self) -> Bundle:

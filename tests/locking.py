@@ -17,6 +17,7 @@ from gpufleet.catalog.lockfile import lock
 from gpufleet.cli.locking import patience
 from tests import hub as hubs
 from tests import registry as registries
+from tests.declared import words
 from tests.hub import Hub, publish
 from tests.registry import Registry
 
@@ -56,8 +57,7 @@ class Site:
 
     def run(self, *args: str, **data: Any) -> tuple[int, list[str], list[str]]:
         """Exit code, and lines of both outputs."""
-        words = [word for key, value in data.items() for word in ("--data", f"{key}={json.dumps(value)}")]
-        code = cli.main(["lock", "inventory.py", *words, *args])
+        code = cli.main(["lock", "inventory.py", *words(data), *args])
         told = self.capture.readouterr()
         return code, told.out.splitlines(), told.err.splitlines()
 

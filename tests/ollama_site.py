@@ -13,6 +13,7 @@ import yaml
 from gpufleet import cli
 from gpufleet.catalog import OURS
 from gpufleet.catalog.lockfile import lock
+from tests.declared import digest, words, write
 from tests.drive import Fleet, Run
 from tests.lab import pypi
 from tests.lab.paths import RUN
@@ -37,25 +38,16 @@ class Site:
         told = json.loads((RUN / "models.json").read_text())[FILE]
         shape = {"architecture": {"layers": 2, "kv_heads": 2, "head_dim": 96, "context": 4096}}
         for name, image in IMAGES.items():
-            pinned = f"{image}@{self.digest(image)}"
+            pinned = f"{image}@{digest(self.fleet.lab, FIRST, image)}"
             entry = yaml.safe_load((OURS / f"services/{name}.yaml").read_text())
-            self._write(f"services/{name}", {**entry, "image": dict.fromkeys(entry["image"], pinned)})
+            write(self.folder, f"services/{name}", {**entry, "image": dict.fromkeys(entry["image"], pinned)})
         ollama = {"service": "ollama", "models": ["chat", "file"]}
         llama = {"service": "llama-cpp", "model": "file", "options": {"context": 2048}}
         services = {"ollama": ollama, "more": ollama, "llama": llama}
         models = {"chat": "chat", "file": "file"}
-        self._write("stacks/site", {"title": "Ollamas", "services": services, "models": models})
-        self._write("models/chat", {"pull": NAME, "bytes": 21_000_000, **shape})
-        self._write("models/file", {"file": FILE, **told, **shape})
-
-    def digest(self, image: str) -> str:
-        ask = f"docker image inspect {image} --format '{{{{index .RepoDigests 0}}}}'"
-        return self.fleet.lab.run(FIRST, ask).stdout.strip().partition("@")[2]
-
-    def _write(self, name: str, told: dict[str, Any]) -> None:
-        path = self.folder / f"{name}.yaml"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(yaml.safe_dump(told))
+        write(self.folder, "stacks/site", {"title": "Ollamas", "services": services, "models": models})
+        write(self.folder, "models/chat", {"pull": NAME, "bytes": 21_000_000, **shape})
+        write(self.folder, "models/file", {"file": FILE, **told, **shape})
 
     @property
     def data(self) -> list[str]:
@@ -67,7 +59,7 @@ class Site:
             "lock": str(self.folder / "gpufleet.lock"),
             "mirrors": {"ollama": self.registry, "pypi": pypi.URL},
         }
-        return [word for key, value in told.items() for word in ("--data", f"{key}={json.dumps(value)}")]
+        return words(told)
 
     def publish(self, file: str = "lab-tiny.gguf", **layers: str) -> str:
         """Ollama's people give the tag a content; the sha256 of its manifest."""

@@ -11,13 +11,15 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+from tests.answering import Answering
 
 KIND = "application/vnd.docker.distribution.manifest.v2+json"
 IMAGE = "application/vnd.ollama.image"
@@ -64,9 +66,7 @@ class Ollamas:
         return found
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class _Handler(Answering):
     @property
     def held(self) -> Ollamas:
         found: Ollamas = self.server.held  # type: ignore[attr-defined]
@@ -74,16 +74,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/_log":
-            return self._answer(200, json.dumps(self.held.log).encode())
+            return self.answer(200, json.dumps(self.held.log).encode())
         told = {"path": self.path, "sent": 0}
         self.held.log.append(told)
         digest = self.path.rpartition("/")[2]
         if "/blobs/" in self.path and digest in self.held.blobs:
-            return self._answer(307, b"", {"Location": f"{self.held.url}/cdn/{digest}"})
+            return self.answer(307, b"", {"Location": f"{self.held.url}/cdn/{digest}"})
         if self.path.startswith("/cdn/") and digest in self.held.blobs:
             return self._send(told, digest)
         body = self.held.manifests.get(self.path)
-        self._answer(
+        self.answer(
             404 if body is None else 200, body or b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}', {"Content-Type": KIND}
         )
 
@@ -93,12 +93,12 @@ class _Handler(BaseHTTPRequestHandler):
         told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/_model":
             name, weights = told.pop("name"), Path(told.pop("file")).read_bytes()
-            return self._answer(200, self.held.publish(name, weights, **told).encode())
+            return self.answer(200, self.held.publish(name, weights, **told).encode())
         if self.path == "/_rate":
             self.held.rate = told
         else:
             self.held.log.clear()
-        return self._answer(200, b"{}")
+        return self.answer(200, b"{}")
 
     def _send(self, told: dict[str, Any], digest: str) -> None:
         """A blob, or what follows of it."""
@@ -120,17 +120,6 @@ class _Handler(BaseHTTPRequestHandler):
                 return
             told["sent"] += len(part[at : at + step])
             time.sleep(0.05 if self.held.rate else 0)
-
-    def _answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 def _server(address: str, port: int) -> tuple[ThreadingHTTPServer, Ollamas]:

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 
+from tests.answering import Answering
 from tests.hub import Faults
 
 OLLAMA = "application/vnd.docker.distribution.manifest.v2+json"
@@ -95,37 +96,27 @@ def serve() -> Iterator[Registry]:
         server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
+class _Handler(Answering):
     def do_GET(self) -> None:
         registry: Registry = self.server.registry  # type: ignore[attr-defined]
         registry.asked.append(f"{self.command} {self.path}")
         body = registry.manifests.get(self.path)
         if registry.status:
-            self._answer(registry.status, b"{}")
+            self.answer(registry.status, b"{}")
         elif self.path.startswith("/token?service=lab&scope="):
-            self._answer(200, b'{"token": "anybody"}')
+            self.answer(200, b'{"token": "anybody"}')
         elif registry.login and self.headers.get("Authorization") != "Bearer anybody":
             scope = f'Bearer realm="http://{registry.at}/token",service="lab",scope="repository:team:pull"'
-            self._answer(401, b"{}", {"WWW-Authenticate": scope})
+            self.answer(401, b"{}", {"WWW-Authenticate": scope})
         elif "/blobs/" in self.path and (data := registry.blobs.get(self.path.rpartition("/")[2])) is not None:
             self._blob(registry, self.path.rpartition("/")[2], data)
         elif body is None or (OLLAMA if "/library/" in self.path else INDEX) not in self.headers.get("Accept", ""):
-            self._answer(404 if self.path != "/v2/" else 200, b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}')
+            self.answer(404 if self.path != "/v2/" else 200, b'{"errors": [{"code": "MANIFEST_UNKNOWN"}]}')
         else:
             kind = json.loads(body).get("mediaType", INDEX)
-            self._answer(200, body, {"Content-Type": kind, "Docker-Content-Digest": f"sha256:{_hex(body)}"})
+            self.answer(200, body, {"Content-Type": kind, "Docker-Content-Digest": f"sha256:{_hex(body)}"})
 
     do_HEAD = do_GET
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
     def _blob(self, registry: Registry, digest: str, data: bytes) -> None:
         fault = registry.faults.take(self.command, self.path)
@@ -145,9 +136,6 @@ class _Handler(BaseHTTPRequestHandler):
         except ConnectionError:
             kind = "cut"
         self.close_connection = self.close_connection or kind == "cut"
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 def _hex(body: bytes) -> str:

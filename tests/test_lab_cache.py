@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from gpufleet.schema.distro import Vendor
+from tests.declared import HOLDER, sent, words, write
 from tests.drive import DAEMON, FOREIGN, ROOT, Fleet, Run, fresh, furnish
 from tests.hub import publish
 from tests.lab import Lab, pypi, registry
@@ -34,14 +35,7 @@ FILES = {f"model-{n}.gguf": random.Random(n).randbytes(24_000_000) for n in (1, 
 GATED = {"gated.gguf": random.Random(3).randbytes(5_000_000)}
 SENT = {name: len(data) for name, data in {**FILES, **GATED}.items()}
 LAYER = 30_000_000
-APP = {
-    "title": "An image of its own, which has models",
-    "image": {"cpu": "ghcr.io/acme/app:1"},
-    "models": "many",
-    "port": 6379,
-    "volumes": [{"source": "models", "target": "/models", "read_only": True}],
-    "healthcheck": {"test": ["CMD", "redis-cli", "ping"], "timeout": 60},
-}
+APP = {"title": "An image of its own, which has models", "image": {"cpu": "ghcr.io/acme/app:1"}, **HOLDER}
 
 
 @dataclass
@@ -76,7 +70,7 @@ class Site:
         return self._converge(host, self.data)
 
     def start(self, host: str) -> subprocess.Popen[bytes]:
-        return self.fleet.start("--limit", host, *_words(self.data))
+        return self.fleet.start("--limit", host, *words(self.data))
 
     @property
     def data(self) -> dict[str, Any]:
@@ -87,7 +81,7 @@ class Site:
         return {**told, "mirrors": {**mirrors, "keys": keys, "pypi": pypi.URL}, "secrets": {"HF_TOKEN": "env:HF_TOKEN"}}
 
     def _converge(self, host: str, data: Mapping[str, Any]) -> Run:
-        return self.fleet.converge("--json", "--limit", host, *_words(data))
+        return self.fleet.converge("--json", "--limit", host, *words(data))
 
     def run(self, host: str, command: str) -> str:
         return self.lab.run(host, command, check=False).stdout
@@ -98,38 +92,23 @@ class Site:
 
     def sent(self) -> dict[str, int]:
         """Bytes of models that the Hub sent since it was asked last, by file."""
-        log = httpx.get(f"{self.hub}/_log", trust_env=False).json()
-        httpx.delete(f"{self.hub}/_log", trust_env=False)
-        found: dict[str, int] = {}
-        for request in log:
-            if "/resolve/" in request["path"] and request["sent"]:
-                name = request["path"].rpartition("/")[2]
-                found[name] = found.get(name, 0) + request["sent"]
-        return found
+        return sent(self.hub, 1)
 
     def received(self) -> int:
         """Bytes that the host which keeps has received."""
         return int(self.run(CACHE, "awk '$1 == \"host0:\" {print $2}' /proc/net/dev"))
 
 
-def _words(data: Mapping[str, Any]) -> list[str]:
-    return [word for key, value in data.items() for word in ("--data", f"{key}={json.dumps(value)}")]
-
-
 def _declare(catalog: Path, commits: Mapping[str, str]) -> None:
-    def put(name: str, told: Mapping[str, Any]) -> None:
-        (catalog / name).parent.mkdir(exist_ok=True)
-        (catalog / f"{name}.yaml").write_text(yaml.safe_dump(dict(told)))
-
     names = [file.partition(".")[0] for file in SENT]
     for file, data in {**FILES, **GATED}.items():
         repo = "acme/gated" if file in GATED else "acme/open"
         told = {"repo": repo, "revision": commits[repo], "file": file, "gated": file in GATED}
         sha256 = hashlib.sha256(data).hexdigest()
-        put(f"models/{file.partition('.')[0]}", {**told, "bytes": len(data), "sha256": sha256})
-    put("services/app", APP)
+        write(catalog, f"models/{file.partition('.')[0]}", {**told, "bytes": len(data), "sha256": sha256})
+    write(catalog, "services/app", APP)
     stack = {"title": "one", "services": {"app": {"service": "app", "models": names}}}
-    put("stacks/app", {**stack, "models": {name: name for name in names}})
+    write(catalog, "stacks/app", {**stack, "models": {name: name for name in names}})
 
 
 def _image(folder: Path) -> None:

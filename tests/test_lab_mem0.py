@@ -62,7 +62,10 @@ def mem0(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     program = folder / "bin" / "ollama.py"
     program.write_text((FILES / "image" / "ollama.py").read_text().replace("11434", str(ollama)))
     path = f"{server.parent}:{os.environ['PATH']}"
-    engine = {"OLLAMA_MODELS": str(models), "OLLAMA_SOURCE": f"file://{folder}/tiny.gguf", "PATH": path}
+    engine = {
+        "OLLAMA_MODELS": str(models), "OLLAMA_SOURCE": f"file://{folder}/tiny.gguf", "PATH": path,
+        "PYTHONPATH": str(FILES / "image"),
+    }  # fmt: skip
     with ExitStack() as stack:
         stack.enter_context(running(sys.executable, "-B", program, "serve", cwd=folder, port=ollama, env=engine))
         for model in (CHAT, EMBED):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 from gpufleet import cli
+from tests.declared import HOLDER, digest, sent, words, write
 from tests.drive import Fleet, Run
 from tests.lab import pypi
 
@@ -22,13 +21,6 @@ WEIGHTS = {f"model-{n}.safetensors": random.Random(n).randbytes(12_000_000) for 
 FOLDER = {**WEIGHTS, "config.json": b'{"num_hidden_layers": 2}', "README.md": b"not for hosts"}
 FILE = random.Random(0).randbytes(5_000_000)
 IMAGE = "docker.io/library/redis:8.2.1"
-HOLDER = {
-    "title": "Has models",
-    "models": "many",
-    "port": 6379,
-    "volumes": [{"source": "models", "target": "/models", "read_only": True}],
-    "healthcheck": {"test": ["CMD", "redis-cli", "ping"], "timeout": 60},
-}
 
 
 @dataclass
@@ -44,20 +36,14 @@ class Site:
         """A stack of ``programs`` that each have all ``models``."""
         services = {name: {"service": "holder", "models": [*models]} for name in programs or ("holder",)}
         stack = {"title": "Models", "services": services}
-        self._write("services/holder", {**HOLDER, "image": {"cpu": f"{IMAGE}@{self.digest()}"}})
-        self._write("stacks/models", {**stack, "models": {name: name for name in models}})
+        write(
+            self.folder,
+            "services/holder",
+            {"title": "Has models", **HOLDER, "image": {"cpu": f"{IMAGE}@{digest(self.fleet.lab, FIRST, IMAGE)}"}},
+        )
+        write(self.folder, "stacks/models", {**stack, "models": {name: name for name in models}})
         for name, model in models.items():
-            self._write(f"models/{name}", model)
-
-    def digest(self) -> str:
-        """What is pinned is not looked up: the machine that locks does not reach the lab's registries by name."""
-        ask = f"docker image inspect {IMAGE} --format '{{{{index .RepoDigests 0}}}}'"
-        return self.fleet.lab.run(FIRST, ask).stdout.strip().partition("@")[2]
-
-    def _write(self, name: str, told: dict[str, Any]) -> None:
-        path = self.folder / f"{name}.yaml"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(yaml.safe_dump(told))
+            write(self.folder, f"models/{name}", model)
 
     @property
     def data(self) -> list[str]:
@@ -70,7 +56,7 @@ class Site:
             "mirrors": {"huggingface": self.hub, "pypi": pypi.URL},
             "secrets": {"HF_TOKEN": "env:HF_TOKEN"},
         }
-        return [word for key, value in told.items() for word in ("--data", f"{key}={json.dumps(value)}")]
+        return words(told)
 
     def lock(self, *args: str) -> int:
         """Of its own hosts: no host is connected to, and others of the lab have other stacks."""
@@ -89,14 +75,7 @@ class Site:
 
     def sent(self) -> dict[str, int]:
         """Bytes of bodies of weights that the Hub sent, by file; and start to count anew."""
-        log = httpx.get(f"{self.hub}/_log", trust_env=False).json()
-        httpx.delete(f"{self.hub}/_log", trust_env=False)
-        found: dict[str, int] = {}
-        for request in log:
-            name = request["path"].rpartition("/")[2]
-            if "/resolve/" in request["path"] and request["sent"] > 1000:
-                found[name] = found.get(name, 0) + request["sent"]
-        return found
+        return sent(self.hub, 1001)
 
     def spoil(self, kind: str, path: str, **more: Any) -> None:
         httpx.post(f"{self.hub}/_faults", json={"kind": kind, "path": path, **more}, trust_env=False).raise_for_status()

@@ -20,6 +20,7 @@ ReportT = TypeVar("ReportT", Forecast, Stock)
 _USAGE = re.compile(r"No host matches found for (--limit) pattern: (.*)|(\S+) is neither an inventory file")
 _PLACE = re.compile(r'File "((?:(?!/site-packages/)[^"<])+)", line (\d+)')
 _ERROR = re.compile(r"(?:--> pyinfra error: |(?=\w*Error: ))(.*)")
+_PYINFRA = (sys.executable, "-m", "pyinfra")
 _FAR = re.compile(r"\[[^\]]+\] +models: \d")
 _ABOUT = re.compile(r"\[(?P<host>[^\]]+)\]\s+(?P<what>\S.*)")
 
@@ -56,14 +57,12 @@ def ask(
 
 def pyinfra(*args: str) -> subprocess.CompletedProcess[str]:
     """Run it, where nobody can be asked."""
-    command = [sys.executable, "-m", "pyinfra", *args]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return subprocess.run([*_PYINFRA, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
 def _heard(*args: str) -> tuple[int, str]:
     """The exit code of pyinfra and all that it says; how far a host is, is passed on meanwhile."""
-    command = [sys.executable, "-m", "pyinfra", *args]
-    said, pipe = list[str](), subprocess.PIPE
+    command, said, pipe = [*_PYINFRA, *args], list[str](), subprocess.PIPE
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT, text=True) as child:
         try:
             for line in child.stdout or ():

@@ -45,45 +45,46 @@ def plan(host: str, wanted: Wanted, facts: HostFacts, address: str = "", others:
     below = filtered(below, fleet)
     fetch, images = downloads(wanted), () if below.pending else pulls(wanted, placed)
     made, have = () if below.pending else builds(wanted, placed), facts.engine.images
-    client = fetcher(wanted, fetch)
     findings = _findings(wanted, facts, placed, below, (fetch, (*missing(images, have), *missing(made, have))))
     reached = dict.fromkeys(nobodys(wanted, fleet), "") | urls(wanted, fleet.remotes)
     services = () if below.pending else _services(host, wanted, facts, placed, findings, reached)
     secrets = _secrets(wanted, services, _token(wanted, fetch, facts))
+    last = (*missing_nodes(services, facts), *_asked_for(wanted, secrets, facts))
     found = Plan(
         **_as_set(wanted.settings),
+        **_as_wanted(wanted),
         host=host,
         address=me.address,
-        role=wanted.role,
-        stack=wanted.stack,
-        tier=wanted.tier,
         provision=below,
         selinux=facts.system.selinux,
         services=services,
-        externals=externals(wanted),
         fleet=fleet,
         hub_cache=hub_cache(wanted, fleet),
         bundle=bundle(fleet),
         ledgers=() if below.pending else placed.ledgers,
-        directories=directories(wanted),
         downloads=fetch,
         pulls=images,
         builds=made,
-        fetcher=client,
+        fetcher=fetcher(wanted, fetch),
         outputs=tuple(o for s in wanted.services for o in outputs(wanted, s) if services),
         secrets=secrets,
         given=(*wanted.settings.secrets, *fleet.taken),
-        health_deadline=deadline(wanted),
         left_out=_left_out(wanted, placed, below, services),
-        findings=(
-            *larger,
-            *findings,
-            *alone(wanted, facts, me, fleet, others),
-            *missing_nodes(services, facts),
-            *_asked_for(wanted, secrets, facts),
-        ),
+        findings=(*larger, *findings, *alone(wanted, facts, me, fleet, others), *last),
     )
     return found.model_copy(update={"findings": (*found.findings, *over(found, wanted, facts))})
+
+
+def _as_wanted(wanted: Wanted) -> dict[str, Any]:
+    """What of a plan needs no facts."""
+    return {
+        "role": wanted.role,
+        "stack": wanted.stack,
+        "tier": wanted.tier,
+        "externals": externals(wanted),
+        "directories": directories(wanted),
+        "health_deadline": deadline(wanted),
+    }
 
 
 def _as_set(settings: Settings) -> dict[str, Any]:

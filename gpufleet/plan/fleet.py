@@ -112,8 +112,9 @@ def _at(kind: str, fleet: Fleet) -> str:
 
 def filtered(below: Provision, fleet: Fleet) -> Provision:
     """With what filters packets, where ports are shared."""
-    wanted = {FILTER: ""} if fleet.shares and below.manager else {}
-    return below.model_copy(update={"packages": {**below.packages, **wanted}})
+    if not (fleet.shares and below.manager):
+        return below
+    return below.model_copy(update={"packages": {**below.packages, FILTER: ""}})
 
 
 def _taken(wanted: Wanted, there: Iterable[Shared]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from .base import Noun, read
 from .bundle import Bundle, BundledImage
 from .distro import Distro, DriverFamily, Repository
+from .download import Download
 from .finding import Finding, FindingKind
 from .fleet import Fleet, Member, Share, Shared
 from .forecast import Change, ContainerChange, Fetch, Forecast, HostForecast, PlacedService
@@ -17,7 +18,6 @@ from .model import Architecture, Model, Piece, Shape
 from .plan import (
     Access,
     Directory,
-    Download,
     External,
     Mount,
     Output,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from .shell import until
+from .shell import LabError, until
 
 
 @contextmanager
@@ -25,11 +25,17 @@ def running(
         program = subprocess.Popen(command, cwd=cwd, env={**os.environ, **(env or {})}, stdout=log, stderr=log)
     try:
         if port:
-            until(f"{command[0]} at {port}: {cwd}/log", lambda: listens(port, address))
+            until(f"{command[0]} at {port}: {cwd}/log", lambda: _alive(program, cwd) and listens(port, address))
         yield program
     finally:
         program.kill()
         program.wait()
+
+
+def _alive(program: subprocess.Popen[bytes], cwd: Path) -> bool:
+    if program.poll() is not None:
+        raise LabError(f"{cwd}: its program ended with {program.returncode}: {(cwd / 'log').read_text()[-2000:]}")
+    return True
 
 
 def listens(port: int, address: str = "127.0.0.1") -> bool:
