@@ -15,7 +15,7 @@ from typing import Any
 from gpufleet import cli
 from gpufleet.schema import Bundle
 from tests.declared import words
-from tests.locking import IMAGES, Site
+from tests.locking import BASE, IMAGES, Site
 from tests.registry import OLLAMA
 
 LAYER = {n: random.Random(n).randbytes(2_000_000) for n in ("base", "engine", "arm", "cuda", "weights")}
@@ -39,6 +39,7 @@ class Bundling:
     def publish(self) -> None:
         """Two images share a layer; one is for a single architecture."""
         images = self.site.registry
+        images.image(BASE, amd64=LAYER["base"], arm64=LAYER["base"])
         images.image(IMAGES[0], amd64=LAYER["engine"], arm64=LAYER["arm"])
         images.image(IMAGES[1], amd64=LAYER["base"])
         images.image(IMAGES[2], OLLAMA, amd64=LAYER["base"])

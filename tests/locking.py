@@ -15,6 +15,7 @@ import yaml
 from gpufleet import cli
 from gpufleet.catalog.lockfile import lock
 from gpufleet.cli.locking import patience
+from gpufleet.plan.build import python
 from tests import hub as hubs
 from tests import registry as registries
 from tests.declared import words
@@ -44,6 +45,7 @@ STACK = {
     "models": {"chat": "chat", "small": "small"},
 }
 MODELS = {"chat": {"repo": "acme/tiny"}, "small": {"pull": "tiny:1b", "bytes": 5}, "other": {"repo": "acme/other"}}
+BASE = python()  # of the program that fetches models
 IMAGES = ("docker.io/team/engine:1.0", "ghcr.io/team/puller:2.0", "ghcr.io/team/puller:2.0-cuda")
 
 
@@ -80,7 +82,7 @@ def served(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[tuple[Hub, Regis
     with hubs.serve(folder / "hub") as hub, registries.serve() as images:
         publish(hub.root, "acme/tiny", FILES, card={"license": "apache-2.0"})
         publish(hub.root, "acme/other", {**FILES, "pytorch_model.bin": b"again"})
-        for image in IMAGES:
+        for image in (BASE, *IMAGES):
             images.publish(image, 100)
         images.publish("library/tiny:1b", 700, 11)
         mirrors = {"huggingface": hub.url, "registry": images.at, "ollama": f"http://{images.at}"}

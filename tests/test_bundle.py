@@ -13,8 +13,9 @@ from gpufleet.cli.bundling.images import SUFFIXES
 from gpufleet.plan import want
 from tests.bundling import LAYER, Bundling, digest
 from tests.hub import publish
+from tests.lab import pypi
 from tests.lab.shell import until
-from tests.locking import FILES, IMAGES, TOKEN, Site
+from tests.locking import BASE, FILES, IMAGES, TOKEN, Site
 
 MODEL = "model.safetensors"
 SIZE = len(LAYER["engine"])
@@ -24,6 +25,7 @@ TAKEN = {path: FILES[path] for path in ("config.json", MODEL)}
 @pytest.fixture
 def bundling(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundling:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIP_INDEX_URL", f"file://{pypi.index()}/simple")
     found = Bundling(site, tmp_path / "out")
     found.publish()
     site.hub.log.clear()
@@ -33,8 +35,8 @@ def bundling(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bun
 def test_all_that_is_locked_is_there_and_a_second_run_fetches_nothing(bundling: Bundling) -> None:
     code, out, err = bundling.run()
     assert (code, err) == (0, [])
-    assert out == [f"{bundling.out}: 4 files of models (5 MB), 3 images (5 MB); 9 MB of it new"]
-    assert bundling.known == ["to know: fetcher: fetches models on hosts, and is built there; it is not in the bundle"]
+    assert out == [f"{bundling.out}: 4 files of models (5 MB), 4 images (5 MB), 15 wheels (8 MB); 16 MB of it new"]
+    assert bundling.known == []
     seen, commit = bundling.seen, bundling.site.locked.models["acme/tiny@main"].revision
     for path, data in TAKEN.items():
         assert digest(seen[f"acme/tiny/resolve/{commit}/{path}"]) == digest(data)
@@ -42,11 +44,11 @@ def test_all_that_is_locked_is_there_and_a_second_run_fetches_nothing(bundling: 
         assert digest(seen[f"blobs/{digest(LAYER[name]).replace(':', '/')}"]) == digest(LAYER[name])
     assert digest(LAYER["arm"]).replace(":", "/") not in {p.removeprefix("blobs/") for p in seen}
     assert bundling.told.images[IMAGES[0]].platforms == ("linux/amd64",)
-    assert bundling.told.images.keys() == {*IMAGES}
+    assert bundling.told.images.keys() == {BASE, *IMAGES}
     assert all(count == len(bundling.site.registry.blobs[d]) for d, count in bundling.site.registry.sent.items())
     sent = bundling.sent
     bundling.site.registry.asked.clear()
-    assert bundling.run()[:2] == (0, [out[0].replace("9 MB of it new", "nothing new")])
+    assert bundling.run()[:2] == (0, [out[0].replace("16 MB of it new", "nothing new")])
     assert (bundling.sent, bundling.site.registry.asked) == (sent, [])
     assert bundling.seen.keys() == seen.keys()
 
@@ -60,6 +62,8 @@ def test_manifests_say_their_kind_by_name_and_tag(bundling: Bundling) -> None:
             kinds[path.rpartition("/manifests/")[0], suffix, len(name) == 64] = data
             assert len(name) < 64 or digest(data) == f"sha256:{name}"
     assert {(name, suffix) for name, suffix, _ in kinds} == {
+        ("v2/docker.io/library/python", "oci-index"),
+        ("v2/docker.io/library/python", "oci-manifest"),
         ("v2/docker.io/team/engine", "oci-index"),
         ("v2/docker.io/team/engine", "oci-manifest"),
         ("v2/ghcr.io/team/puller", "oci-index"),
@@ -74,13 +78,13 @@ def test_what_is_not_locked_is_refused_before_anything_is_asked(bundling: Bundli
     Path("gpufleet.lock").unlink()
     code, out, err = bundling.run()
     fix = "run `gpufleet lock INVENTORY`, and commit the file"
-    assert (code, out, len(err)) == (3, [], 5)
+    assert (code, out, len(err)) == (3, [], 6)
     assert f"gpufleet bundle: models/chat: acme/tiny@main is not in gpufleet.lock; {fix}" in err
     assert f"gpufleet bundle: models/small: tiny:1b is not in gpufleet.lock; {fix}" in err
     assert f"gpufleet bundle: services/engine/image/cpu: {IMAGES[0]} is not in gpufleet.lock; {fix}" in err
     assert not bundling.out.exists()
     code, _, err = bundling.run("--limit", "b.example")
-    assert (code, len(err)) == (3, 2), "of the host without the puller"
+    assert (code, len(err)) == (3, 3), "of the host without the puller"
     assert bundling.run("--limit", "none")[0] == 64
 
 
@@ -124,10 +128,10 @@ def test_what_stays_wrong_is_one_line_and_all_else_is_written(bundling: Bundling
     assert "its source has other bytes than it should" in err[0]
     what = f"{registry.at} gives other bytes of {blob[:19]} than it should; check `mirrors.registry`, and run again"
     assert err[1] == f"gpufleet bundle: images/{IMAGES[0]}: {what}"
-    assert out[-1].startswith(f"{bundling.out}: 3 files of models (3 MB), 2 images")
-    assert bundling.told.images.keys() == {*IMAGES[1:]}
+    assert out[-1].startswith(f"{bundling.out}: 3 files of models (3 MB), 3 images")
+    assert bundling.told.images.keys() == {BASE, *IMAGES[1:]}
     seen = bundling.seen
-    assert not any(path.endswith(MODEL) or path.startswith("v2/docker.io/") for path in seen)
+    assert not any(path.endswith(MODEL) or path.startswith("v2/docker.io/team/") for path in seen)
     assert f"blobs/{blob.replace(':', '/')}" not in seen
     registry.faults.clear()
     bundling.site.hub.faults.clear()
@@ -188,8 +192,9 @@ def test_a_gated_model_wants_the_token_which_is_nowhere_else(
 
 def test_other_processors(bundling: Bundling) -> None:
     code, _, err = bundling.run("--arch", "arm64")
-    assert (code, len(err)) == (1, 1)
-    assert err == [f"gpufleet bundle: images/{IMAGES[1]}: has nothing for linux/arm64; choose another --arch"]
+    assert (code, len(err)) == (1, 2)
+    assert err[0] == f"gpufleet bundle: images/{IMAGES[1]}: has nothing for linux/arm64; choose another --arch"
+    assert err[1].startswith("gpufleet bundle: wheels: No matching distribution found for hf-xet==")
     assert bundling.told.images[IMAGES[0]].platforms == ("linux/arm64",)
 
 

@@ -21,10 +21,11 @@ from gpufleet.schema import BundledImage
 from tests.bundling import Bundling, digest
 from tests.fetching import Bench
 from tests.hub import publish
+from tests.lab import pypi
 from tests.lab.running import free_port, running
 from tests.lab.site import inside
 from tests.lab.trees import overlay, web_tree
-from tests.locking import FILES, IMAGES, TOKEN, Site
+from tests.locking import BASE, FILES, IMAGES, TOKEN, Site
 from tests.test_planner import facts
 
 pytestmark = pytest.mark.lab
@@ -63,6 +64,7 @@ def served(tree: Path, folder: Path) -> Iterator[str]:
 @pytest.fixture
 def box(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Box]:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PIP_INDEX_URL", f"file://{pypi.index()}/simple")
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     publish(site.hub.root, "acme/tiny", FILES, gated=True, allowed=[TOKEN])
     bundling = Bundling(site, tmp_path / "out")
@@ -75,7 +77,7 @@ def box(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 def test_every_image_is_read_back(box: Box) -> None:
     told = box.bundling.told.images
-    assert told.keys() == {*IMAGES}
+    assert told.keys() == {BASE, *IMAGES}
     for name, about in told.items():
         assert registry.image("images", f"{box.at}/{name}") == about.digest
         _read(box, name, about)

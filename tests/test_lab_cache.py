@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import random
+import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,15 +20,18 @@ import httpx
 import pytest
 import yaml
 
+from gpufleet.catalog import Catalog
 from gpufleet.schema.distro import Vendor
 from tests.declared import HOLDER, sent, words, write
 from tests.drive import DAEMON, FOREIGN, ROOT, Fleet, Run, fresh, furnish
 from tests.hub import publish
 from tests.lab import Lab, pypi, registry
+from tests.lab.nspawn import folder
 from tests.lab.paths import GATEWAY, REGISTRY
 from tests.lab.running import free_port, running
 from tests.lab.shell import cached, until
 from tests.lab.trees import image_tree
+from tests.locking import BASE
 
 pytestmark = pytest.mark.lab
 CACHE, FIRST, SECOND = "cachehub", "cachea", "cacheb"
@@ -218,3 +224,43 @@ def test_no_more_is_kept_than_it_may(site: Site) -> None:
     assert site.keep(limit=20).code == 0
     until("room", lambda: max(map(int, site.run(CACHE, used).split())) <= 20, 120)
     assert site.keep(limit=20).totals["success"] == 0
+
+
+def _bundled(site: Site, at: Path) -> None:
+    """The inventory of the how-to, locked and brought where the internet is."""
+    ssh, hosts = runpy.run_path(str(ROOT / "inventory/lab.py"))["_ssh"], site.lab.hosts()
+    away = ("hub-cache", "image-cache", "images-docker", "images-ghcr", "images-quay", "images-nvcr", "package-cache")
+    box = {"stack": "cache", "services": {"bundle": True, **dict.fromkeys(away, False)}, "mirrors": {}}
+    thin = {**site.data, "mirrors": {"registry": f"http://{site.at}:8092"}, "secrets": {}}
+    groups = {"cpu": {CACHE: box, SECOND: thin}, "cache": {CACHE: box}}
+    told = {g: [(h, {**ssh, "ssh_hostname": hosts[h].address, **d}) for h, d in m.items()] for g, m in groups.items()}
+    (at / "inventory.py").write_text("".join(f"{group} = {members!r}\n" for group, members in told.items()))
+    for name, tag in (image.split(":") for image in (BASE, Catalog().service("bundle").image["cpu"])):
+        registry.copy(name.removeprefix("docker.io/"), tag, name)
+    mirrors = {"huggingface": site.hub, "registry": f"http://{REGISTRY}"}
+    near = words({"mirrors": mirrors, "secrets": {"HF_TOKEN": "env:HF_TOKEN"}})
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PIP_INDEX_URL": f"file://{pypi.index()}/simple"}
+    for command in (["lock", "inventory.py"], ["bundle", "inventory.py", "out"]):
+        line = [sys.executable, "-m", "gpufleet", *command, *near]
+        done = subprocess.run(line, cwd=at, env=env, capture_output=True, check=False)
+        assert done.returncode == 0, done
+
+
+def test_a_bundle_is_enough(site: Site, tmp_path: Path) -> None:
+    """With neither Hub nor registry a host gets image and models by what `gpufleet bundle` wrote."""
+    registry.copy("acme/app", "1", "ghcr.io/acme/app")
+    _bundled(site, tmp_path)
+    (tmp_path / "deploy.py").write_text((ROOT / "deploy.py").read_text())
+    run = partial(site.fleet.pyinfra, "-y", "--json", "inventory.py", cwd=tmp_path, env={"PYTHONPATH": str(ROOT)})
+    assert run("--limit", CACHE, "deploy.py").code == 0
+    there = folder(CACHE) / "root/srv/gpufleet/data/bundle"
+    shutil.copytree(tmp_path / "out", there, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+    site.run(SECOND, "docker rm -f $(docker ps -aq); docker image prune -af; rm -rf /srv/gpufleet/models")
+    site.sent()
+    for changes in (True, False):
+        done = run("deploy.py")
+        assert done.code == 0, done.output
+        assert (done.totals["success"] > 0) == changes
+    assert site.sent() == {}
+    assert site.models(SECOND) == {n: hashlib.sha256(d).hexdigest() for n, d in {**FILES, **GATED}.items()}
+    assert site.run(SECOND, "docker ps --format '{{.Image}}'").startswith(f"{site.at}:8092/ghcr.io/acme/app:1@sha256:")

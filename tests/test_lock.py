@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from gpufleet import cli
 from gpufleet.cli.locking import needs
 from tests.hub import publish
-from tests.locking import FILES, IMAGES, Site, served
+from tests.locking import BASE, FILES, IMAGES, Site, served
 
 
 def test_all_is_locked_once_and_stays(site: Site) -> None:
     code, out, err = site.run()
     assert (code, err) == (0, [])
     assert [line.split()[:2] for line in out] == [
+        ["added", BASE],
         ["added", "docker.io/team/engine:1.0"],
         ["added", "ghcr.io/team/puller:2.0"],
         ["added", "ghcr.io/team/puller:2.0-cuda"],
@@ -60,7 +61,7 @@ def test_what_moved_stays_until_it_is_upgraded(site: Site) -> None:
 def test_check_asks_nobody_and_tells_what_is_missing_and_unused(site: Site) -> None:
     assert site.run("--check")[:2] == (
         2,
-        [f"missing  {name} in gpufleet.lock" for name in (*IMAGES, "acme/tiny@main", "tiny:1b")],
+        [f"missing  {name} in gpufleet.lock" for name in (BASE, *IMAGES, "acme/tiny@main", "tiny:1b")],
     )
     assert not Path("gpufleet.lock").exists()
     site.run()

@@ -28,7 +28,7 @@ def test_a_gated_model_wants_a_token(site: Site, monkeypatch: pytest.MonkeyPatch
     )
     assert site.run()[::2] == (1, [line])
     assert not site.locked.models
-    assert len(site.locked.images) == 3, "the rest is written"
+    assert len(site.locked.images) == 4, "the rest is written"
     monkeypatch.setenv("HF_TOKEN", "hf_of_somebody")
     refused = (
         "gpufleet lock: models/chat: acme/tiny is gated, and not open to the token; accept its terms at "
@@ -87,7 +87,7 @@ def test_what_the_hub_has_not_is_one_line(site: Site) -> None:
     assert {line.replace(site.hub.url, "HUB") for line in err} == {
         f"gpufleet lock: models/chat: {line}" for line in lines
     }
-    assert (len(site.locked.images), len(site.locked.models)) == (1, 0)
+    assert (len(site.locked.images), len(site.locked.models)) == (2, 0)
 
 
 def test_a_gguf_is_read_no_further_than_its_head_and_the_token_stays_at_the_hub(site: Site) -> None:
@@ -122,6 +122,7 @@ def test_a_server_that_is_no_hub_and_one_that_is_away(site: Site) -> None:
     code, _, err = site.run(mirrors=at)
     assert code == 1
     assert sorted(line.split(": ", 2)[1] for line in err) == [
+        "images/fetcher",
         "models/chat",
         "models/small",
         "services/engine/image/cpu",
@@ -135,7 +136,7 @@ def test_a_server_that_is_no_hub_and_one_that_is_away(site: Site) -> None:
 def test_a_registry_that_wants_a_token_of_anybody(site: Site) -> None:
     site.registry.login = True
     assert site.run()[0] == 0
-    assert len(site.locked.images) == 3
+    assert len(site.locked.images) == 4
     assert not any(path.startswith("GET /v2/docker.io") for path in site.registry.asked), "HEAD is no pull"
 
 

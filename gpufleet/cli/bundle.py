@@ -76,6 +76,7 @@ def _brought(tree: Tree, whole: Contents, arch: tuple[str, ...]) -> list[object]
     """Fetch what is missing, and tell in ``bundle.json`` what is there; a line for each that could not be had."""
     from .bundling import images
     from .bundling.files import fetched
+    from .bundling.wheels import wheels
 
     before = tree.told()
     against: list[object] = [line for source, files in whole.files.items() for line in fetched(tree, source, files)]
@@ -86,9 +87,11 @@ def _brought(tree: Tree, whole: Contents, arch: tuple[str, ...]) -> list[object]
     there = [one for one in found if not one.about.blobs.keys() & wrong.keys()]
     images.show(tree, there)
     against += [*images.problems([one for one in asked if isinstance(one, Refused)]), *images.problems(wrong.values())]
+    packages, lacking = wheels(tree, whole.index, arch) if whole.index is not None else ({}, [])
+    against += lacking
     downloads = {path: d for files in whole.files.values() for path, d in files.items()}
     whole_files = {p: Piece(bytes=d.bytes, digest=d.digest) for p, d in downloads.items() if tree.whole(p, d.bytes)}
-    now = Bundle(files=whole_files, images={one.name: one.about for one in there})
+    now = Bundle(files=whole_files, images={one.name: one.about for one in there}, wheels=packages)
     tree.tell(now)
     _say(tree.root, before, now)
     return against
@@ -97,16 +100,18 @@ def _brought(tree: Tree, whole: Contents, arch: tuple[str, ...]) -> list[object]
 def _say(root: Path, before: Bundle, now: Bundle) -> None:
     """The last line: what is there, and how much of it is new."""
     old, new = _sizes(before), _sizes(now)
-    files, blobs = (sum(amount for path, amount in new.items() if path.startswith("sha256:") == b) for b in (0, 1))
     more = sum(amount for path, amount in new.items() if path not in old)
-    told = f"{len(now.files)} files of models ({size(files)}), {len(now.images)} images ({size(blobs)})"
+    files, wheels = sum(piece.bytes for piece in now.files.values()), sum(now.wheels.values())
+    told = f"{len(now.files)} files of models ({size(files)}), {len(now.images)} images"
+    told += f" ({size(sum(new.values()) - files - wheels)})"
+    told += f", {len(now.wheels)} wheels ({size(wheels)})" if wheels else ""
     click.echo(f"{root}: {told}; {f'{size(more)} of it new' if more else 'nothing new'}")
 
 
 def _sizes(bundle: Bundle) -> dict[str, int]:
-    """By path of a file, or digest of a blob."""
+    """By path of a file, name of a wheel, or digest of a blob."""
     blobs = {digest: amount for image in bundle.images.values() for digest, amount in image.blobs.items()}
-    return {**{path: piece.bytes for path, piece in bundle.files.items()}, **blobs}
+    return {**{path: piece.bytes for path, piece in bundle.files.items()}, **bundle.wheels, **blobs}
 
 
 def _told(lines: Collection[object], code: int) -> int:

@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 
 from ..catalog import Catalog
 from ..schema import Accelerator, Build, Download, PlannedBuild
-from .fetch import mirrored, pulled
+from .fetch import pulled
 from .place import Placed
 from .wanted import Wanted, WantedService
 
 OURS = "gpufleet.local"  # no registry has this name, and none is asked for it
 FETCHER_BYTES = 60_000_000  # Python's slim image, 45 MB, and the client with hf_xet, about 15 MB
+WHEELS = "wheels"  # the folder of a bundle that has them
 FOLDER = ".images"  # in a release; no service has such a name
 
 
@@ -46,15 +47,25 @@ def builds(wanted: Wanted, placed: Placed) -> tuple[PlannedBuild, ...]:
     return tuple(found.values())
 
 
-def fetcher(wanted: Wanted, downloads: Collection[Download]) -> PlannedBuild | None:
-    """The image of the program that fetches ``downloads``, where there are any."""
+def fetcher(wanted: Wanted, downloads: Collection[Download], bundle: str = "") -> PlannedBuild | None:
+    """The image of the program that fetches ``downloads``, where there are any; ``bundle``: the URL of what has it."""
     if not downloads:
         return None
     build, files, name = _fetcher()
     found = _planned(wanted, build, files, image=name, bytes=FETCHER_BYTES)
-    python = files["Dockerfile"].partition("ARG PYTHON=")[2].partition("\n")[0]
-    args = {**found.args, "PYTHON": mirrored(python, wanted.settings.mirrors.registry)}
+    wheels = {} if wanted.settings.mirrors.pypi else _wheels(bundle)
+    args = {**found.args, "PYTHON": pulled(wanted, python()), **wheels}
     return found.model_copy(update={"args": args, "folder": "."})
+
+
+def python() -> str:
+    """The image that the program's own is made from."""
+    return _fetcher()[1]["Dockerfile"].partition("ARG PYTHON=")[2].partition("\n")[0]
+
+
+def requirements() -> str:
+    """The packages that it installs, by their digests."""
+    return _fetcher()[1]["requirements.txt"]
 
 
 @cache  # the same for all hosts
@@ -63,10 +74,16 @@ def _fetcher() -> tuple[Build, dict[str, str], str]:
     return build, files, _name(build, files)
 
 
-def _index(pypi: str | None) -> dict[str, str]:
+def packages(pypi: str | None) -> dict[str, str]:
     """What tells pip of an index of the user's; without TLS it has to be told once more."""
     trusted = {"PIP_TRUSTED_HOST": urlsplit(pypi).hostname or ""} if pypi and pypi.startswith("http:") else {}
     return {"PIP_INDEX_URL": pypi, **trusted} if pypi else {}
+
+
+def _wheels(bundle: str) -> dict[str, str]:
+    """What tells pip to ask nobody else."""
+    host = {"PIP_TRUSTED_HOST": urlsplit(bundle).hostname or ""}
+    return {"PIP_FIND_LINKS": f"{bundle}/{WHEELS}/", "PIP_NO_INDEX": "1", **host} if bundle else {}
 
 
 def _planned(wanted: Wanted, build: Build, files: Mapping[str, str], **known: Any) -> PlannedBuild:
@@ -80,6 +97,6 @@ def _planned(wanted: Wanted, build: Build, files: Mapping[str, str], **known: An
         files=dict(files),
         dockerfile=build.dockerfile,
         target=build.target or "",
-        args={**_index(wanted.settings.mirrors.pypi), **build.args},
+        args={**packages(wanted.settings.mirrors.pypi), **build.args},
         deadline=build.deadline,
     )

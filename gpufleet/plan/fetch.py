@@ -54,6 +54,11 @@ def at_mirror(download: Download, hub: str) -> str:
     return f"blobs/{download.digest.replace(':', '/')}"
 
 
+def fetches(wanted: Wanted) -> bool:
+    """Whether models are fetched, also where nobody has locked yet what they are made of."""
+    return any(s.weights for s in wanted.services)
+
+
 def asked(wanted: Wanted) -> tuple[str, ...]:
     """Paths whose sizes the facts are asked for: of the files of every tier, and of what came of them."""
     found = (d for tier in (wanted, *wanted.smaller) for d in downloads(tier))

@@ -20,8 +20,9 @@ class BundledImage(Noun):
 
 
 class Bundle(Noun):
-    """``files``: of models, by their paths in the directory; ``images`` by name."""
+    """``files``: of models, by their paths in the directory; ``images`` by name; ``wheels``: bytes by file name."""
 
     version: Literal[1] = 1
     files: dict[str, Piece] = {}
     images: dict[str, BundledImage] = {}
+    wheels: dict[str, int] = {}

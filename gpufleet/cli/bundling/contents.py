@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from ...errors import Problem, Refused
 from ...plan import Wanted
-from ...plan.fetch import at_mirror, downloads
+from ...plan.build import python
+from ...plan.fetch import at_mirror, downloads, fetches
 from ...plan.wanted import TOKEN, WantedService
 from ...plan.weights import unlocked
 from ...schema import Download
@@ -27,11 +28,13 @@ class Source:
 class Contents:
     """``files`` by their paths in the bundle, of each source; ``images``: digest, and the mirror to ask, by name.
 
+    ``index``: of Python's packages, for what fetches models, empty where pip's own; None: nothing fetches any.
     ``alone``: a line for all that hosts fetch and nobody can bring along.
     """
 
     files: dict[Source, dict[str, Download]] = field(default_factory=dict)
     images: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    index: str | None = None
     alone: dict[str, None] = field(default_factory=dict)
 
 
@@ -47,13 +50,14 @@ def contents(found: Iterable[Wanted]) -> Contents:
             if d.url and path not in seen:
                 seen.add(path)
                 files[path] = d
+        if fetches(one):
+            whole.images[python()] = one.digests.get(python(), ""), one.settings.mirrors.registry
+            whole.index = one.settings.mirrors.pypi or ""
         for s in one.services:
             whole.images |= {name: (digest, one.settings.mirrors.registry) for name, digest in _images(one, s)}
             whole.alone |= dict.fromkeys(_alone(s))
     if missing:
         raise Refused(*missing)
-    if any(whole.files.values()):
-        whole.alone["fetcher: fetches models on hosts, and is built there"] = None
     return whole
 
 
@@ -68,6 +72,8 @@ def _missing(one: Wanted) -> Iterator[Problem]:
         for accelerator, image in s.service.image.items():
             if "@" not in image and image not in one.digests:
                 yield Problem(f"services/{s.entry.service}/image/{accelerator}", f"{image} is not in {file}", FIX)
+    if fetches(one) and python() not in one.digests:
+        yield Problem("images/fetcher", f"{python()} is not in {file}", FIX)
 
 
 def _images(one: Wanted, s: WantedService) -> Iterator[tuple[str, str]]:

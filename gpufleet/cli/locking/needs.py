@@ -11,6 +11,8 @@ from typing import Any
 from ...deploys.fleet import own_data
 from ...errors import Problem, Refused
 from ...plan import Wanted, want
+from ...plan.build import python
+from ...plan.fetch import fetches
 from ...plan.weights import Weights
 from ...schema import Model, Service, Settings, read
 from ..ask import check_read, empty, options, pyinfra
@@ -90,8 +92,10 @@ def wanted(hosts: Hosts, only: Collection[str] | None = None, **data: str) -> li
 
 
 def _needs(wanted: Wanted) -> Iterator[Need]:
-    """Of all its tiers: models that are not pinned where they are declared, and images by tag."""
+    """Of all its tiers: models that are not pinned where they are declared, images by tag, and what fetches models."""
     for one in (wanted, *wanted.smaller):
+        if fetches(one):
+            yield Need("images", python(), "images/fetcher", one.settings, {python()})
         for s in one.services:
             for w in s.weights:
                 yield from _of_model(w, s.service, one.settings)
