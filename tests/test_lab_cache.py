@@ -263,4 +263,4 @@ def test_a_bundle_is_enough(site: Site, tmp_path: Path) -> None:
         assert (done.totals["success"] > 0) == changes
     assert site.sent() == {}
     assert site.models(SECOND) == {n: hashlib.sha256(d).hexdigest() for n, d in {**FILES, **GATED}.items()}
-    assert site.run(SECOND, "docker ps --format '{{.Image}}'").startswith(f"{site.at}:8092/ghcr.io/acme/app:1@sha256:")
+    assert site.run(SECOND, "docker ps --format '{{.Image}}'").split() == [f"{site.at}:8092/ghcr.io/acme/app:1"]
