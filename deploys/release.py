@@ -10,7 +10,7 @@ from pyinfra.context import host
 from ..plan.drift import altered, stale
 from ..schema import HostState
 from .observe import Commands, Target, converging
-from .script import script
+from .script import alone, script
 
 
 @converging
@@ -21,4 +21,5 @@ def unpacked(target: Target, state: HostState) -> Commands:
         host.noop(f"release {target.release.id}")
         return
     yield FileUploadCommand(io.BytesIO(target.release.archive()), f"{root}/releases/.upload.tar")
-    yield script("unpack", root=root, id=target.release.id, stack=target.plan.stack, altered=" ".join(again))
+    told = {"id": target.release.id, "stack": target.plan.stack, "altered": " ".join(again)}
+    yield alone(root) + script("unpack", root=root, **told)

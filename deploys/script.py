@@ -15,6 +15,11 @@ def script(name: str, **variables: object) -> str:
     return f"set -eu\n{settings}{_text(name)}"
 
 
+def alone(root: str) -> str:
+    """What goes before a script that changes what runs below ``root``: it waits for one that still does."""
+    return script("alone", root=root, patience=3600)
+
+
 @cache
 def _text(name: str) -> str:
     return (_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")

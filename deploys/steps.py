@@ -7,7 +7,7 @@ from pyinfra.context import host
 from ..plan.drift import missing_steps
 from ..schema import HostState
 from .observe import Commands, Shown, Target, converging, spoken
-from .script import script
+from .script import alone, script
 
 
 @converging
@@ -17,7 +17,8 @@ def done(target: Target, state: HostState) -> Commands:
     if not missing:
         host.noop(f"{len(plan.steps)} steps")
         return
-    functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated="")
+    here = {"root": plan.root, "id": target.release.id, "deadline": plan.health_deadline, "outdated": ""}
+    functions = alone(plan.root) + script("stack", **here)
     for step in missing:
         told = step.model_dump(include={"service", "check", "run", "measure", "deadline", "bytes"})
         command = functions + script("step", step=step.name, **told)

@@ -17,7 +17,7 @@ from .drain import admit, drain
 from .gate import Closed, closed
 from .kept import written
 from .observe import Commands, Target, converging
-from .script import script
+from .script import alone, script
 from .sees import unseen
 
 
@@ -25,7 +25,7 @@ def built(build: PlannedBuild, root: str, id: str) -> str:
     """The script that builds an image where it is not there."""
     args = "\n".join(f"{name}={value}" for name, value in build.args.items())
     told = build.model_dump(include={"image", "source", "url", "folder", "dockerfile", "target", "deadline"})
-    return script("build", root=root, id=id, args=args, **told)
+    return alone(root) + script("build", root=root, id=id, args=args, **told)
 
 
 @converging
@@ -45,10 +45,11 @@ def running(target: Target, state: HostState, turn: str) -> Commands:
     # What others depend on comes first.
     order = TopologicalSorter({s.name: s.depends_on for s in plan.services}).static_order()
     changed = " ".join(name for name in order if name in (*outdated(plan, state), *lacking))
-    functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated=changed)
+    told = {"root": plan.root, "id": target.release.id}
+    functions = alone(plan.root) + script("stack", **told, deadline=plan.health_deadline, outdated=changed)
     for build in plan.builds:
         yield built(build, plan.root, target.release.id)
-    yield script("pull", root=plan.root, id=target.release.id)
+    yield alone(plan.root) + script("pull", **told)
     yield FunctionCommand(lambda state, host: drain(host, plan, changed.split()), (), {})
     yield from written(target, tuple(lacking), functions)
     yield functions + script("up")

@@ -1,4 +1,7 @@
-"""Which secrets the host's .env has: their names and never the values, as -vvv shows what a fact prints."""
+"""Which secrets the host's .env has, and whether it can be read.
+
+Names and numbers of lines, never the values: -vvv shows what a fact prints.
+"""
 
 from __future__ import annotations
 
@@ -16,4 +19,21 @@ ENV = rf"""{HAS}
 echo "$secrets" | while read -r name digest; do has "$name" "$digest" && echo "$name"; done
 """
 
+# Numbers of the lines that Compose cannot read; it would show what stands in them and after them.
+WRONG = r"""
+awk '
+  open != "" { if (index($0, open)) open = ""; next }
+  /^[ \t\r]*(#.*)?$/ { next }
+  !/^[ \t]*(export[ \t]+)?[][A-Za-z0-9_.-]+[ \t\r]*([=:].*)?$/ { print NR; next }
+  {
+    value = $0
+    sub(/^[^=:]*[=:][ \t]*/, "", value)
+    quote = substr(value, 1, 1)
+    if ((quote == "\"" || quote == "\047") && !index(substr(value, 2), quote)) { open = quote; begun = NR }
+  }
+  END { if (open != "") print begun }
+' "$root/.env"
+"""
+
 SECTION = Section("env_keys", ENV, tuple[str, ...])
+WRONG_SECTION = Section("env_wrong", WRONG, lambda lines: tuple(int(line) for line in lines if line.isdecimal()))

@@ -25,6 +25,7 @@ SECTIONS: list[Section[Any]] = [
     answers.SECTION,
     kept.SECTION,
     env.SECTION,
+    env.WRONG_SECTION,
     known.SECTION,
     stored.HELD,
 ]

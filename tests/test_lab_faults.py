@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from gpufleet.catalog import OURS
-from tests.drive import Fleet, Run, fresh, key
+from tests.drive import ENV, Fleet, Run, fresh, key
 from tests.lab import Lab
+from tests.lab.shell import until
 
 pytestmark = pytest.mark.lab
 HOST, OTHER = "fault1", "fault2"
@@ -96,6 +97,16 @@ def test_dockerd_that_was_never_started_is_started(converged: Fleet) -> None:
     assert converged.converge("--json", "--limit", HOST).totals["success"] == 0
 
 
+def test_a_file_of_secrets_that_compose_cannot_read(converged: Fleet) -> None:
+    converged.lab.run(HOST, f"printf 'X!=hidden\\n' >>{ENV}")
+    try:
+        run = converged.converge("--limit", HOST)
+        untouched(converged, run, f"{ENV}: line ")
+        assert "hidden" not in run.output
+    finally:
+        converged.lab.run(HOST, f"sed -i '/hidden/d' {ENV}")
+
+
 def test_one_refused_host_does_not_stop_the_other(converged: Fleet) -> None:
     converged.lab.run(HOST, "docker stop starter-redis-1")
     run = converged.converge()
@@ -128,6 +139,20 @@ def _catalog(folder: Path, **changes: Any) -> list[str]:
     (folder / "services").mkdir()
     (folder / "services/llama-cpp.yaml").write_text(yaml.safe_dump(entry))
     return ["--data", f"catalog={folder}", "--data", "health_deadline=20"]
+
+
+def test_the_next_run_waits_for_what_a_killed_one_left_at_work(converged: Fleet) -> None:
+    """Two of Compose at once would meet each other's containers."""
+    anew = ("--limit", HOST, "--data", 'options={"llama": {"context": 1024}}')
+    work = "pgrep -f 'compose .*up -d'"
+    run = converged.start(*anew)
+    until("Compose", lambda: converged.lab.run(HOST, work, check=False).returncode == 0)
+    run.kill()
+    run.wait()
+    assert converged.lab.run(HOST, work, check=False).returncode == 0
+    after = converged.converge(*anew)
+    assert after.code == 0, after.output
+    assert converged.converge("--json", *anew).totals["success"] == 0
 
 
 def test_a_release_that_does_not_come_up_is_put_back(converged: Fleet, tmp_path: Path) -> None:

@@ -12,7 +12,11 @@ bring_up >"$log" 2>&1 && exit 0
     { fine = $3 == "created" || ($3 == "running" && ($4 == "healthy" || $4 == "")) }
     !fine || index(blamed, " " $2 " ") { printf "%s ", $1 }')
   why=$(grep -v '^ *$' "$log" | tail -n 1 | tr -s ' ')
-  echo "services: ${bad:-none }did not become healthy: $why; their last lines follow"
+  if [ -n "$bad" ]; then
+    echo "services: ${bad}did not become healthy: $why; their last lines follow"
+  else
+    echo "services: Compose did not bring them up: $why"
+  fi
   for service in $bad; do
     compose logs --no-log-prefix --tail 15 "$service" 2>&1
   done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
@@ -145,7 +146,9 @@ def _told(host: HostForecast, group: Iterable[Change]) -> Iterator[tuple[str, st
 def _plain(host: HostForecast, what: str) -> str:
     """``what`` without the names of releases and cards."""
     new = "a new one" if host.current else "the first run: there is none yet"
-    plain = {f"release {host.release} is not there": new, f", not {host.release}": "", host.current or "": "another"}
+    what = re.sub(rf"current is .+, not {host.release}", "that release does not run yet", what)
+    what = re.sub(rf"verified is .+, not {host.release}", "that it answers is not proved yet", what)
+    plain = {f"release {host.release} is not there": new}
     plain |= {device: name for device, name in words.names(host).items() if device != "ram"}
     for name, word in plain.items():
         what = what.replace(name, word) if name else what

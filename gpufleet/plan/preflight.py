@@ -11,6 +11,8 @@ from .kept import unreadable
 from .preflight_engine import engine, way
 from .wanted import Wanted, WantedService
 
+_OURS = "this stack's "
+
 
 def preflight(
     wanted: Wanted,
@@ -30,6 +32,7 @@ def preflight(
         external.against(wanted, facts),
         disks.against(wanted, facts, downloads, images),
         unreadable(facts.kept),
+        _env(wanted, facts),
         way(wanted, facts, provision),
         amd.way(wanted, facts, provision),
     )
@@ -52,6 +55,12 @@ def _bind(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
     if have and not bind.is_unspecified and not bind.is_loopback and str(bind) not in have:
         fix = f"use one of: {', '.join(have)}, 0.0.0.0"
         yield block("NET-BIND", "group_data/bind", f"the host has no address {bind}", fix)
+
+
+def _env(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
+    if facts.env_wrong:
+        what = f"line {', '.join(map(str, facts.env_wrong))}: is no NAME=VALUE, or its quote does not end"
+        yield block("HOST-ENV", f"{wanted.settings.data_root}/.env", what, "mend it on the host")
 
 
 def _others(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
@@ -97,7 +106,11 @@ def _ports(wanted: Wanted, facts: HostFacts) -> Iterable[Finding]:
             where, setting = f"ports/{name}", f"set ports = {{'{name}': {free}}}"
             if twin:
                 yield block("NET-PORT", where, f"port {port} is also published by {twin}", setting)
-            if who:
+            if who and who.startswith(_OURS):
+                if not twin:  # two at once would meet there
+                    fix = either([setting, "bring that one elsewhere in a run before this"])
+                    yield block("NET-PORT", where, f"port {port} is {who}'s until this run", fix)
+            elif who:
                 usable = name == service.name and "sshd" not in who
                 fix = _ways(service, setting, f"http://{at}:{port}" if usable else "")
                 yield block("NET-PORT", where, f"port {port} is taken by {who}", fix)
@@ -131,7 +144,9 @@ def _holder(facts: HostFacts, listener: Listener, ours: tuple[str, str]) -> str 
     """Who listens; None when it is our own container."""
     for container in facts.engine.containers:
         if container.publishes(listener.port):
-            return None if (container.project, container.service) == ours else f"container {container.name}"
+            if container.project != ours[0]:
+                return f"container {container.name}"
+            return None if container.service == ours[1] else f"{_OURS}{container.service}"
     who = listener.process or "another program"
     # A container that is just being started has its docker-proxy before the engine shows its ports.
     starting = any((c.project, c.service) == ours and c.state != "running" for c in facts.engine.containers)

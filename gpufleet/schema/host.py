@@ -114,9 +114,9 @@ class HostFacts(Noun):
 
     ``node_groups``: the numeric group of each device node of AMD's cards; ``elsewhere``: projects of Compose under the
     engine that is not the wanted one; ``answers``: by a URL what it answers to the host: an HTTP status, or why there
-    is none; ``env_keys``: the secrets that .env has; ``known``: what its last release was told of other hosts;
-    ``stored``: bytes of the directory of models, and of what lies in it, by path below data_root, where there is a
-    limit for it.
+    is none; ``env_keys``: the secrets that .env has, ``env_wrong`` the numbers of its lines that cannot be read;
+    ``known``: what its last release was told of other hosts; ``stored``: bytes of the directory of models, and of what
+    lies in it, by path below data_root, where there is a limit for it.
     """
 
     system: System = System()
@@ -132,6 +132,7 @@ class HostFacts(Noun):
     elsewhere: tuple[str, ...] = ()
     kept: dict[str, KeptFile] = {}
     env_keys: tuple[str, ...] = ()
+    env_wrong: tuple[int, ...] = ()
     known: tuple[Shared, ...] = ()
     stored: dict[str, int] = {}
 
