@@ -45,7 +45,8 @@ def running(target: Target, state: HostState, turn: str) -> Commands:
     # What others depend on comes first.
     order = TopologicalSorter({s.name: s.depends_on for s in plan.services}).static_order()
     changed = " ".join(name for name in order if name in (*outdated(plan, state), *lacking))
-    functions = script("stack", root=plan.root, id=target.release.id, deadline=plan.health_deadline, outdated=changed)
+    told = {"root": plan.root, "id": target.release.id, "live": "\n".join(plan.live), "outdated": changed}
+    functions = script("stack", **told, deadline=plan.health_deadline)
     for build in plan.builds:
         yield built(build, plan.root, target.release.id)
     yield script("pull", root=plan.root, id=target.release.id)
