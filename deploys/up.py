@@ -45,11 +45,12 @@ def running(target: Target, state: HostState, turn: str) -> Commands:
     # What others depend on comes first.
     order = TopologicalSorter({s.name: s.depends_on for s in plan.services}).static_order()
     changed = " ".join(name for name in order if name in (*outdated(plan, state), *lacking))
-    told = {"root": plan.root, "id": target.release.id}
-    functions = alone(plan.root) + script("stack", **told, deadline=plan.health_deadline, outdated=changed)
+    here = {"root": plan.root, "id": target.release.id}
+    told = {**here, "live": "\n".join(plan.live), "outdated": changed, "deadline": plan.health_deadline}
+    functions = alone(plan.root) + script("stack", **told)
     for build in plan.builds:
         yield built(build, plan.root, target.release.id)
-    yield alone(plan.root) + script("pull", **told)
+    yield alone(plan.root) + script("pull", **here)
     yield FunctionCommand(lambda state, host: drain(host, plan, changed.split()), (), {})
     yield from written(target, tuple(lacking), functions)
     yield functions + script("up")

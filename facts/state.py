@@ -8,6 +8,7 @@ from typing import Any
 from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
+from ..plan.resolve import LIVE
 from ..schema import Entry, HostState
 from . import accounts, engine, env, kept, plumbing
 from .section import Section, parse, probe
@@ -35,6 +36,7 @@ cd "$root/releases/$release" || exit 0
 find . -type f ! -perm 644 -exec echo 'mode {}' \;
 find . -type f -exec sha256sum {} +
 """
+LIVE_FILES = RELEASE.replace("releases/$release", LIVE)
 
 # Not `up --dry-run`: it really re-creates containers (docker/compose#14029).
 # Of the file that shall be there, so that what it would change is known before it is. What .env lacks has a value of
@@ -78,7 +80,7 @@ def parse_links(lines: list[str]) -> dict[str, str | None]:
 
 
 def parse_release(lines: list[str]) -> dict[str, str]:
-    """sha256 by path below the release; a file with a wrong mode counts as another file."""
+    """sha256 by path below the release, or below live files; a file with a wrong mode counts as another file."""
     wrong = {line.removeprefix("mode ./") for line in lines if line.startswith("mode ")}
     rows = [line.split("  ./", 1) for line in lines if "  ./" in line]
     return {path: "wrong mode" if path in wrong else digest for digest, path in rows}
@@ -146,6 +148,7 @@ SECTIONS: list[Section[Any]] = [
     Section("entries", ENTRIES, parse_entries),
     Section("links", LINKS, parse_links),
     Section("release", RELEASE, parse_release),
+    Section("live", LIVE_FILES, parse_release),
     Section("hashes", HASHES, parse_hashes),
     engine.CDI_SECTION,
     Section("done", STEPS, parse_steps),

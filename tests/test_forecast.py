@@ -45,6 +45,7 @@ def converged(plan: Plan, facts: HostFacts) -> HostState:
         "current": release.id,
         "verified": release.id,
         "release": release.digests,
+        "live": {path: release.digests[path] for path in plan.live},
         "hashes": {s.name: s.name for s in plan.services},
     }
     return fresh(facts).model_copy(update=told)

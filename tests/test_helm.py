@@ -121,7 +121,8 @@ def _is_the_plan(found: Plan, objects: list[dict[str, Any]]) -> None:
         user = there["securityContext"]
         assert ":".join(str(user[k]) for k in ("runAsUser", "runAsGroup") if k in user) == here.get("user", "")
         assert user["allowPrivilegeEscalation"] == ("security_opt" not in here)
-        assert {m["mountPath"] for m in there.get("volumeMounts", ())} - {"/dev/shm"} == {
+        live = {o.target: o.target.rpartition("/")[0] for o in found.outputs if o.service == s.name and o.live}
+        assert {live.get(m["mountPath"], m["mountPath"]) for m in there.get("volumeMounts", ())} - {"/dev/shm"} == {
             v["target"] for v in here.get("volumes", ()) if not _kept(found, s.name, v["target"])
         }
         assert pods[s.name]["terminationGracePeriodSeconds"] == s.stop_grace_period

@@ -36,15 +36,35 @@ def asked(expression: str) -> set[str]:
 
 
 def test_what_is_scraped(files: dict[str, str]) -> None:
-    jobs = yaml.safe_load(files["prometheus/prometheus.yml"])["scrape_configs"]
-    found = {j["job_name"]: {t: c["labels"]["host"] for c in j["static_configs"] for t in c["targets"]} for j in jobs}
-    here = ("prometheus:9090", "loki:3100", "alloy:12345", "grafana:3000", "network-exporter:9100")
+    found: dict[str, dict[str, str]] = {}
+    for told in yaml.safe_load(files["prometheus/targets.yml"]):
+        found.setdefault(told["labels"]["job"], {})[told["targets"][0]] = told["labels"]["host"]
+    here = ("prometheus:9090", "alertmanager:9093", "loki:3100", "alloy:12345", "grafana:3000", "network-exporter:9100")
     assert found == {
         **{target.split("-")[0].split(":")[0]: {target: "host"} for target in here},
         "node": {"node-exporter:9100": "host", "gpu2:9100": "gpu2"},
         "gpu": {"gpu-exporter:5000": "host", "gpu-exporter-1:5000": "host", "gpu2:5000": "gpu2", "gpu3:5000": "gpu3"},
         "velesio": {"10.0.0.2:8001": "10.0.0.2"},
     }
+
+
+def test_where_alerts_go(files: dict[str, str], hosts: dict[str, HostFacts]) -> None:
+    """To the stack's own Alertmanager, to another one, or nowhere; on from there to a URL that no file has."""
+    assert _alerts(files) == [("http", "/", "alertmanager:9093")]
+    data = {"stack": "monitor", "services": {"alertmanager": False}}
+    alone = {path: text.decode() for path, text in render(planned(hosts["cpu"], data=data)).files.items()}
+    assert not _alerts(alone)
+    assert "alertmanager" not in alone["grafana/datasources.yaml"]
+    data = {"stack": "monitor", "external": {"alertmanager": "https://alerts.example.org/all"}}
+    other = {path: text.decode() for path, text in render(planned(hosts["cpu"], data=data)).files.items()}
+    assert _alerts(other) == [("https", "/all", "alerts.example.org")]
+    data = {"stack": "monitor", "options": {"alertmanager": {"webhook": True}}}
+    assert [f.id for f in planned(hosts["cpu"], data=data).blocked] == ["HOST-SECRET"]
+
+
+def _alerts(files: dict[str, str]) -> list[tuple[str, str, str]]:
+    told = yaml.safe_load(files["prometheus/prometheus.yml"]).get("alerting", {"alertmanagers": []})
+    return [(a["scheme"], a["path_prefix"], a["static_configs"][0]["targets"][0]) for a in told["alertmanagers"]]
 
 
 def test_rules_ask_for_what_is_told(files: dict[str, str]) -> None:

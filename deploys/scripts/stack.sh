@@ -19,6 +19,15 @@ bring_up() {
 # Point the link $2 at release $1; a reader sees the old one or the new one, never none.
 switch() { ln -sfn "releases/$1" ".$2-new" && mv -T ".$2-new" "$2"; }
 
+# Have live files as release $1 has them, each of them whole: of services that read them anew, and are not touched.
+enliven() {
+  { printf '%s\n' "$live"; find releases/.live -type f -printf '%P\n' 2>/dev/null; } | sort -u | while read -r path; do
+    [ -f "releases/$1/$path" ] || continue
+    install -m 644 "releases/$1/$path" releases/.live/.new && sync releases/.live/.new &&
+      mv -T releases/.live/.new "releases/.live/$path" || exit 1
+  done
+}
+
 # Write $1 to $2, whose owner and mode stay: all of it or nothing. A new file is its folder's owner's.
 place() {
   rm -f "${2%/*}"/.gpufleet-??????
@@ -60,7 +69,7 @@ put_back() {
   good=${good##*/}
   if [ -z "$good" ] || [ "$good" = "$id" ] || [ ! -d "releases/$good" ]; then
     echo "release: no earlier one to put back; mend the cause, then run again"
-  elif restore && switch "$good" current && bring_up >/dev/null 2>&1; then
+  elif restore && switch "$good" current && enliven "$good" && bring_up >/dev/null 2>&1; then
     echo "release: $good is back and healthy; mend the cause, then run again"
   else
     echo "release: $good is back, but not healthy; mend the cause, then run again"

@@ -2,6 +2,7 @@
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 switch "$id" current
+enliven "$id"
 bring_up >"$log" 2>&1 && exit 0
 {
   # Not those that only wait for another one; but one that is started again and again may run at this moment: Compose

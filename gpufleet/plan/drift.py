@@ -150,8 +150,16 @@ def missing_steps(plan: Plan, state: HostState) -> tuple[PlannedStep, ...]:
 
 def altered(release: Rendered, state: HostState) -> tuple[str, ...]:
     """Paths of the release's files that are not as they should be, or should not be there."""
-    have, want = state.release, release.digests
+    return _unlike_files(state.release, release.digests)
+
+
+def _unlike_files(have: Mapping[str, str], want: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(path for path in have.keys() | want.keys() if have.get(path) != want.get(path)))
+
+
+def unlike_live(plan: Plan, release: Rendered, state: HostState) -> tuple[str, ...]:
+    """Paths of live files that are not as planned, or no service's any more."""
+    return _unlike_files(state.live, {path: release.digests[path] for path in plan.live})
 
 
 def drift(plan: Plan, release: Rendered, state: HostState) -> tuple[str, ...]:
@@ -166,6 +174,7 @@ def drift(plan: Plan, release: Rendered, state: HostState) -> tuple[str, ...]:
         reason = _differs(mine.get(service.name), state.hashes.get(service.name))
         reasons += [f"{service.name}: {reason}"] if reason else []
     reasons += [what for told in unset(plan, release, state.kept).values() for what in told]
+    reasons += [f"{path}: is not as planned where it is read" for path in unlike_live(plan, release, state)]
     names = {s.name for s in plan.services}
     return (*reasons, *(f"{name}: is no longer part of the stack" for name in sorted(mine.keys() - names)))
 
@@ -179,7 +188,7 @@ def outdated(plan: Plan, state: HostState) -> tuple[str, ...]:
 def stale(plan: Plan, release: Rendered, state: HostState) -> tuple[str, ...]:
     """Services that have read a file of this release as somebody changed it: they have to read the right one again."""
     wrong = altered(release, state) if state.release else ()
-    return tuple(sorted({o.service for o in plan.outputs if o.path in wrong}))
+    return tuple(sorted({o.service for o in plan.outputs if o.path in wrong and not o.live}))
 
 
 def container_changes(plan: Plan, release: Rendered, state: HostState) -> tuple[ContainerChange, ...]:

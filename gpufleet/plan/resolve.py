@@ -20,6 +20,8 @@ from .place import Place, Placed
 from .wanted import Wanted, WantedService
 from .weights import Weights
 
+# Live files, below data_root: no volume can have this name, and no release.
+LIVE = "releases/.live"
 # What a container has as its catalog entry says it.
 AS_DECLARED = (
     "user", "entrypoint", "port", "ports", "tls", "healthcheck", "gate", "shm_mib", "stop_grace_period",
@@ -158,14 +160,16 @@ def _memory_mib(service: WantedService, at: Place) -> int:
 def mounts(wanted: Wanted, service: WantedService) -> tuple[Mount, ...]:
     """Bind mounts: data directories, where kept files are, the host's own paths, then the generated files.
 
-    Those by way of ``current``.
+    Those by way of ``current``; of live ones their folder, as a mounted file goes on to be the one that it was.
     """
     root = wanted.settings.data_root
     data = [Mount(source=f"{root}/{v.source}", target=v.target, read_only=v.read_only) for v in service.service.volumes]
-    made = (o for o in outputs(wanted, service) if not o.keep)
-    files = [Mount(source=f"{root}/current/{o.path}", target=o.target, read_only=True) for o in made]
+    made = [o for o in outputs(wanted, service) if not o.keep]
+    files = [Mount(source=f"{root}/current/{o.path}", target=o.target, read_only=True) for o in made if not o.live]
+    folders = dict.fromkeys(o.target.rpartition("/")[0] for o in made if o.live)
+    live = [Mount(source=f"{root}/{LIVE}/{service.name}", target=folder, read_only=True) for folder in folders]
     theirs = [Mount(**p.model_dump()) for p in service.service.host_paths]
-    return (*data, *theirs, *files)
+    return (*data, *theirs, *files, *live)
 
 
 def outputs(wanted: Wanted, service: WantedService) -> tuple[Output, ...]:
@@ -180,6 +184,7 @@ def outputs(wanted: Wanted, service: WantedService) -> tuple[Output, ...]:
             path=f"{service.name}/{name}",
             target=f.target,
             keep="/".join((folders[folder], name)) if f.keep else None,
+            live=f.live,
         )
         for f in service.service.files
         for folder, _, name in [f.target.rpartition("/")]
@@ -205,6 +210,9 @@ def directories(wanted: Wanted) -> tuple[Directory, ...]:
                 found.setdefault(f"{root}/{parent}", Directory(path=f"{root}/{parent}", uid=0, gid=0, mode="0755"))
             path = f"{root}/{volume.source}"
             found.setdefault(path, Directory(path=path, uid=volume.uid, gid=volume.gid, mode=volume.mode))
+        if any(f.live for f in service.service.files):
+            path = f"{root}/{LIVE}/{service.name}"
+            found[path] = Directory(path=path, uid=0, gid=0, mode="0755")
     return tuple(found[path] for path in sorted(found))
 
 

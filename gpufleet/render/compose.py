@@ -122,7 +122,10 @@ def _reservation(access: Access) -> dict[str, Any]:
 
 
 def _labels(plan: Plan, s: PlannedService, files: dict[str, bytes]) -> dict[str, str]:
-    """Compose does not see the content of mounted files: their digests as labels make a changed one re-create."""
-    mine = [files[o.path] for o in plan.outputs if o.service == s.name]
+    """Compose does not see the content of mounted files: their digests as labels make a changed one re-create.
+
+    Not live ones: their service reads them anew.
+    """
+    mine = [files[o.path] for o in plan.outputs if o.service == s.name and not o.live]
     labels = {"gpufleet.files": hashlib.sha256(b"\0".join(mine)).hexdigest()[:16]} if mine else {}
     return {**s.labels, **labels, **({"gpufleet.model": s.model_digest[:16]} if s.model_digest else {})}

@@ -155,12 +155,13 @@ class Entry(Noun):
 class HostState(Noun):
     """What converging needs to know: compared with a plan, it says what is left to do.
 
-    ``release`` holds sha256 by path of the wanted release's files on the host, ``hashes`` Compose's config hash of each
-    service as it shall be, ``env_keys`` the secrets that .env has (of those that are given: with that value),
-    ``accounts`` the groups of each operator's account, ``unit`` the sha256 of our unit where it is enabled, ``shared``
-    that of the rules of shared ports where they are in force, ``cdi`` the devices of all CDI specifications, ``models``
-    by path below their directory the digest of each model's file that is as it was when that was found in it, ``done``
-    the steps that say that they are complete, ``kept`` the files that others write, too, by path.
+    ``release`` holds sha256 by path of the wanted release's files on the host, ``live`` of live files where they are
+    read, ``hashes`` Compose's config hash of each service as it shall be, ``env_keys`` the secrets that .env has (of
+    those that are given: with that value), ``accounts`` the groups of each operator's account, ``unit`` the sha256 of
+    our unit where it is enabled, ``shared`` that of the rules of shared ports where they are in force, ``cdi`` the
+    devices of all CDI specifications, ``models`` by path below their directory the digest of each model's file that is
+    as it was when that was found in it, ``done`` the steps that say that they are complete, ``kept`` the files that
+    others write, too, by path.
     """
 
     unit: str | None = None
@@ -172,6 +173,7 @@ class HostState(Noun):
     current: str | None = None
     verified: str | None = None
     release: dict[str, str] = {}
+    live: dict[str, str] = {}
     hashes: dict[str, str] = {}
     cdi: tuple[str, ...] = ()
     done: tuple[str, ...] = ()

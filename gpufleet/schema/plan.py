@@ -56,7 +56,8 @@ class Directory(Noun):
 class Output(Noun):
     """A generated file: ``template`` rendered to ``path`` below the release, mounted by ``service`` at ``target``.
 
-    ``keep``: the file on the host that its keys are set in instead, absolute.
+    ``keep``: the file on the host that its keys are set in instead, absolute. ``live``: what is mounted is its folder
+    below that of live files, where it is replaced.
     """
 
     service: str
@@ -64,6 +65,7 @@ class Output(Noun):
     path: str
     target: str
     keep: str | None = None
+    live: bool = False
 
 
 class Access(Noun):
@@ -214,6 +216,11 @@ class Plan(Noun):
     def below_models(self, path: str) -> str:
         """A path in the directory of models, seen from there."""
         return path.removeprefix(f"{self.models_dir}/")
+
+    @property
+    def live(self) -> tuple[str, ...]:
+        """Paths of live files, below the release and below the directory of live files."""
+        return tuple(o.path for o in self.outputs if o.live)
 
     @property
     def env(self) -> str:

@@ -49,6 +49,11 @@ class File(Noun):
         description="its user and the program write it, too: it lies in the volume that is mounted at its folder, and "
         "only the keys that the template has are set in it (.yaml, .yml, .json)",
     )
+    live: bool = Field(
+        False,
+        description="its service reads it anew by itself: a changed one is replaced where it lies, and re-creates no "
+        "container; no other file may lie in its folder",
+    )
 
 
 class Healthcheck(Noun):
@@ -201,4 +206,20 @@ class Service(Noun):
                 raise ValueError(f"{file.target} can be kept if it ends in .yaml, .yml or .json")
             if folder not in (v.target for v in told.data.get("volumes", ())):
                 raise ValueError(f"add a volume at {folder}: that is where {file.target} is kept")
+        return files
+
+    @field_validator("files")
+    @classmethod
+    def _live(cls, files: list[File], told: ValidationInfo) -> list[File]:
+        """Their folder is mounted as a whole, so that a file which takes the place of another one is seen."""
+        folders = {file.target.rpartition("/")[0] for file in files if file.live}
+        for file in (f for f in files if f.live):
+            if file.keep:
+                raise ValueError(f"{file.target} is `keep`, which gpufleet does not write alone, or `live`: choose one")
+            if len(folders) > 1 or "" in folders:
+                raise ValueError(f"put {file.target} into one folder with all that is `live`, below another folder")
+        others = [*told.data.get("volumes", ()), *told.data.get("host_paths", ()), *(f for f in files if not f.live)]
+        for target in (other.target for other in others):
+            if any(f"{target}/".startswith(f"{folder}/") for folder in folders):
+                raise ValueError(f"move {target}: where files are `live`, nothing else can be mounted")
         return files

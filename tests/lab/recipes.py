@@ -125,6 +125,9 @@ RECIPES = {
     "ghcr.io/immich-app/postgres": DATABASE,
     "docker.io/valkey/valkey": debian("valkey-server", []),
     "docker.io/prom/prometheus": debian("prometheus", ["prometheus"]),
+    "docker.io/prom/alertmanager": debian(
+        "prometheus-alertmanager", ["alertmanager"], setup="ln -s prometheus-alertmanager /usr/bin/alertmanager"
+    ),
     "quay.io/prometheus/node-exporter": debian("prometheus-node-exporter", ["prometheus-node-exporter"]),
     "docker.io/oliver006/redis_exporter": debian("prometheus-redis-exporter", ["prometheus-redis-exporter"]),
     "docker.io/library/traefik": Recipe({"Entrypoint": ["traefik"]}, layer=_traefik, version=TRAEFIK),

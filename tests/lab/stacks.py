@@ -59,7 +59,7 @@ def give(host: str, profile: str, stack: str, *parts: str, **data: Any) -> None:
     card = read(profile).profile
     role = "cpu" if card == "cpu" else "dual_gpu" if card.startswith("two-") else "single_gpu"
     told: dict[str, Any] = {"x_role": role, "catalog": str(CATALOG), "bind": "0.0.0.0", "stack": stack}
-    told |= {"mirrors": {"pypi": URL}, "x_parts": parts, **KNOWN[stack].get("data", {})}
+    told |= {"mirrors": {"pypi": URL}, "x_parts": parts, **KNOWN.get(stack, {}).get("data", {})}
     replace(DATA, json.dumps({**settings(), host: {**told, **data}}, indent=1))
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from ...errors import Problem, Refused
+from ...plan.resolve import LIVE
 from ...schema import Download, Mount, Plan, PlannedService
 from .names import meta
 from .text import Expr, Maybe, Object, filled
@@ -29,7 +30,8 @@ class Claim:
 
 def ours(plan: Plan, s: PlannedService) -> list[Mount]:
     """The directories of data that a service mounts."""
-    return [m for m in s.mounts if _below(plan, m) and not m.source.startswith(f"{plan.root}/current/")]
+    made = (f"{plan.root}/current/", f"{plan.root}/{LIVE}/")
+    return [m for m in s.mounts if _below(plan, m) and not m.source.startswith(made)]
 
 
 def theirs(plan: Plan, s: PlannedService) -> list[Mount]:

@@ -23,7 +23,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
-        if match := below(path, TOLD.get("kept", {})):
+        if path == "/metrics" and "metrics" in TOLD:
+            self.send(200, "text/plain; version=0.0.4", TOLD["metrics"].encode())
+        elif match := below(path, TOLD.get("kept", {})):
             file, rest = match
             self.say(200 if Path(file.format(rest=rest)).exists() else 404, {"id": path})
         else:
@@ -43,9 +45,11 @@ class Handler(BaseHTTPRequestHandler):
         return self.say(200, {"stand-in": TOLD["name"], "data": each})
 
     def say(self, status: int, told: object) -> None:
-        body = json.dumps(told).encode()
+        self.send(status, "application/json", json.dumps(told).encode())
+
+    def send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
