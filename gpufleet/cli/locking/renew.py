@@ -48,7 +48,8 @@ def renewed(path: Path, needs: Needs, locked: Lock, again: Callable[[Need], bool
     except OSError as error:
         what, fix = f"cannot be written: {error.strerror}", "check the setting `lock`"
         return [], [*problems, Problem(str(path), what.lower(), fix)]
-    return _differing(old, new) or [f"{path}: nothing to change"], problems
+    same = [] if problems else [f"{path}: nothing to change"]
+    return _differing(old, new) or same, problems
 
 
 def _entries(locked: Lock) -> dict[Key, Any]:
