@@ -7,8 +7,10 @@ import re
 import pytest
 
 from gpufleet.catalog import OURS, Catalog
+from gpufleet.errors import Refused
+from gpufleet.plan.options import check
 from gpufleet.render.files import TEMPLATES
-from gpufleet.schema import Licence, Service
+from gpufleet.schema import Licence, Service, read
 
 CATALOG = Catalog()
 SERVICES = CATALOG.names("services")
@@ -30,6 +32,29 @@ def test_service(name: str) -> None:
         assert build.context or build.dockerfile in CATALOG.image(build.name)
     assert _secrets_asked(service) <= {s.name for s in service.secrets}, "every ${NAME} is a declared secret"
     assert service.gate is None or service.gate.path.startswith("/")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_option_that_is_no_number_says_what_it_takes(name: str) -> None:
+    service = CATALOG.service(name)
+    told = {key: value for key, value in service.options.items() if not isinstance(value, int)}
+    assert service.takes.keys() == told.keys()
+    for key, value in told.items():
+        check(f"{name}/{key}", value, type(value)(), service.takes[key])  # its default, as if it was given
+
+
+@pytest.mark.parametrize(
+    ("takes", "line"),
+    [
+        ({"lgo": "word"}, "is not accepted; there is no option 'lgo': did you mean 'log'?"),
+        ({"log": "adress"}, "s/takes/log: 'adress' is not accepted; did you mean 'address'?"),
+        ({"log": {"a": "flagg"}}, "did you mean 'flag'?"),
+        ({"log": [0]}, "write the words that may be, in quotes"),
+    ],
+)
+def test_what_an_option_takes_is_a_form(takes: object, line: str) -> None:
+    with pytest.raises(Refused, match=re.escape(line)):
+        read(Service, {"title": "x", "image": {"cpu": "x"}, "port": 1, "options": {"log": "a"}, "takes": takes}, "s")
 
 
 def _secrets_asked(service: Service) -> set[str]:

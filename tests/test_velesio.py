@@ -58,6 +58,7 @@ def test_an_engine_that_is_away_is_said(engine: dict[str, Any]) -> None:
     ("data", "hands"),
     [
         ({}, 4),
+        ({"options": {"llm-worker": {"jobs": 0}}}, 4),
         ({"tier": "8g"}, 2),
         ({"options": {"llm-worker": {"jobs": 7}}}, 7),
         ({"external": {"llm": "http://10.0.0.9:8080"}}, 1),

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from ..errors import choose
 from .base import Bytes, MiB, Name, Noun, Port, like
+from .forms import FORMS, Takes
 from .image import Build, Image
 from .licence import AnyLicence
 
@@ -168,6 +170,11 @@ class Service(Noun):
     files: list[File] = []
     secrets: list[Secret] = []
     options: dict[str, Any] = {}
+    takes: dict[str, Takes] = Field(
+        {},
+        description="what an option may be beside its default: a list of words, keys with what each takes (`*`: any "
+        f"other), or a form: {', '.join(FORMS)}; of a list each entry",
+    )
     healthcheck: Healthcheck | None = Field(
         None, description="none: the image cannot ask itself; what depends on it waits for its start alone"
     )
@@ -196,6 +203,14 @@ class Service(Noun):
         if twice := build.keys() & image.keys():
             raise ValueError(f"{', '.join(sorted(twice))} has an `image`: give one of both")
         return build
+
+    @field_validator("takes")
+    @classmethod
+    def _of_options(cls, takes: dict[str, Takes], told: ValidationInfo) -> dict[str, Takes]:
+        known = told.data.get("options", {})
+        if wrong := next((name for name in takes if name not in known), None):
+            raise ValueError(f"there is no option '{wrong}': {choose(wrong, known)}")
+        return takes
 
     @field_validator("files")
     @classmethod
