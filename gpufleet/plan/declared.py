@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ..errors import Problem, Refused, choose
 from ..schema import Model, Service, Settings, StackService
+from ..schema.forms import FORMS
 from .library import called
 
 
@@ -58,6 +59,9 @@ def check_source(where: str, name: str, service: Service, model: Model, ours: bo
 
     ``ours``: the stack's own choice, of which a file may be one that the program finds by itself.
     """
+    if model.pull and service.pulls and not FORMS[service.pulls].fits(model.pull):
+        fix = f"choose another model, or {FORMS[service.pulls].fix}"
+        raise Refused(Problem(where, f"{name} fetches no model by such a name as {model.pull}", fix))
     if service.library:
         if not called(model):
             what = f"{name} takes a name of its registry's, or one file .gguf, unlike {model.label}"

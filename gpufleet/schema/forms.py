@@ -33,8 +33,10 @@ FORMS = {
     "address": Form("write it like 10.0.0.4:9100", r"[\w.-]+:[0-9]{1,5}"),
     "url": Form("write it like https://example.org", r"https?://[^\s'\"]+"),
     "origin": Form("write it like https://game.example, or *", rf"\*|https?://{AT}"),
-    "model": Form("write it like llama3.2:3b", r"[A-Za-z0-9][\w./:-]*"),
+    # Ollama's tags are no commits: with one it is a repository of the Hub.
+    "model": Form("write it like llama3.2:3b", r"(?!.*:[0-9a-f]{40}$)[A-Za-z0-9][\w./:-]*"),
     "repository": Form("write it like openai/whisper-small", r"[\w.-]+/[\w.-]+"),
+    "commit": Form("write OWNER/NAME:COMMIT, as Hugging Face has it", r"[\w.-]+/[\w.-]+(:[\w.-]+)?"),
     "provided": Form("write PROVIDER/MODEL, like openai/gpt-4o", r"[\w.-]+/[\w./:@-]+"),
     "duration": Form("write it like 168h, or 7d", r"([0-9]+(ms|[smhdwy]))+"),
     "size": Form("write it like 1024x1024", r"[1-9][0-9]*x[1-9][0-9]*"),

@@ -138,6 +138,9 @@ class Service(Noun):
     models: Literal["none", "one", "many"] = Field(
         "none", description="one: it is started with it; many: it loads them by itself, and unloads some for others"
     )
+    pulls: Literal["", "model", "repository", "commit", "word"] = Field(
+        "", description="the form of the names by which it fetches models itself (`pull`); empty: any"
+    )
     suffix: str = Field("", description="how the files of its models end, such as .gguf; empty: any way")
     library: Annotated[str, like(r"^([a-z0-9][a-z0-9/_-]*)?$", "write a path below the directory of models")] = Field(
         "",
