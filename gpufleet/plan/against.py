@@ -25,6 +25,7 @@ def against(wanted: Wanted, facts: HostFacts, placed: Placed) -> tuple[Finding, 
         *(_no_card(wanted, facts, placed) if not placed.unplaced else ()),
         *_tight(wanted, facts, placed),
         *_role(wanted, placed.slots),
+        *_away(wanted),
         *_old_drivers(wanted, placed.places),
     )
 
@@ -110,6 +111,14 @@ def _role(wanted: Wanted, have: Sequence[Slot]) -> Iterable[Finding]:
     if wanted.role == "single_gpu" and "dual_gpu" in wanted.roles and len(have) > 1:
         fix = "put the host in the group dual_gpu, if all may be used"
         yield inform("PLAN-ROLE", "gpus", f"one of {len(have)} is used", fix)
+
+
+def _away(wanted: Wanted) -> Iterable[Finding]:
+    """Services that the user asks for, and that another role or mode has; of a fleet other hosts run them."""
+    for name, why in wanted.left_out.items() if wanted.whole else ():
+        if wanted.settings.services.get(name):
+            fix = "leave it out of `services`, if it is not meant for other hosts"
+            yield inform("PLAN-SERVICE", f"services/{name}", f"it is asked for, and does not run here: {why}", fix)
 
 
 def _old_drivers(wanted: Wanted, places: Mapping[str, Place]) -> Iterable[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from ..catalog import Catalog
 from ..errors import Problem, Refused, choose
@@ -52,6 +53,13 @@ def check_accept(settings: Settings, catalog: Catalog) -> None:
     if wrong := [name for name in settings.accept if name not in known]:
         what = "nothing in the catalog is under such a licence"
         raise Refused(*(Problem(f"group_data/accept/{name}", what, choose(name, known)) for name in wrong))
+
+
+def check_lock(settings: Settings) -> None:
+    """Refuse a lock that is given, and not there; without the setting there may be none."""
+    if "lock" in settings.model_fields_set and not Path(settings.lock).exists():
+        fix = "run `gpufleet lock INVENTORY`, which writes it, or check the path"
+        raise Refused(Problem("group_data/lock", f"there is no file '{settings.lock}'", fix))
 
 
 def _in_settings(stack: Stack, settings: Settings, secrets: Collection[str]) -> Iterator[Named]:

@@ -13,7 +13,7 @@ from ..errors import Problem, Refused
 from ..schema import Service, Settings, Stack, StackService, read
 from .chosen import elsewhere, on_others, unwanted
 from .declared import check_card, check_models, check_order, check_ports, check_source, shared_port
-from .known import check, check_accept
+from .known import check, check_accept, check_lock
 from .library import called
 from .options import options
 from .roles import Duty, duty
@@ -130,6 +130,8 @@ def want(
     stack, origins = beside(name, stack, {*fleet, *groups}, catalog)
     check(name, stack, settings, doing, _secrets(stack, catalog) if settings.secrets else ())
     check_accept(settings, catalog)
+    if not locking:
+        check_lock(settings)
     first, *rest = (
         _wanted(name, stack, tier, doing, settings, catalog, origins) for tier in tiers(stack, settings, doing.role)
     )
