@@ -56,6 +56,8 @@ class Site:
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / f"{path}.yaml").write_text(yaml.safe_dump(entry))
         lock, mirrors = str(self.folder / "gpufleet.lock"), {"ollama": self.registry.url}
+        if not Path(lock).exists():
+            self.lock()
         base = {"stack": "mine", "catalog": str(self.folder), "lock": lock, "mirrors": mirrors}
         facts: HostFacts = planner_facts({"cards": [{"mib": 24564}] if role != "cpu" else []})
         return plan("host", want(["all", role], {**base, **data}), facts)

@@ -130,14 +130,14 @@ def want(
     stack, origins = beside(name, stack, {*fleet, *groups}, catalog)
     check(name, stack, settings, doing, _secrets(stack, catalog) if settings.secrets else ())
     check_accept(settings, catalog)
-    if not locking:
-        check_lock(settings)
     first, *rest = (
         _wanted(name, stack, tier, doing, settings, catalog, origins) for tier in tiers(stack, settings, doing.role)
     )
     weights = [w for wanted in (first, *rest) for w in wanted.own_weights]
     if against := [*([] if locking else unlocked(weights, settings.lock)), *together(weights)]:
         raise Refused(*against)
+    if not locking:
+        check_lock(settings)
     return replace(first, smaller=tuple(rest))
 
 
