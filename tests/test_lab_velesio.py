@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import socket
 import sys
 import time
 import urllib.error
@@ -89,7 +92,7 @@ class Velesio:
         self.files, self.redis, self.llama = files, redis, llama
         moved = {"8001": str(self.counts), "8000": str(self.api)}
         stack.enter_context(
-            self._python("api", moved, API_TOKENS="first, second", WAIT="8", REQUESTS_PER_MINUTE="1000", ORIGIN="*")
+            self._python("api", moved, API_TOKENS="first, second", WAIT="120", REQUESTS_PER_MINUTE="1000", ORIGIN="*")
         )
         until("the gateway", lambda: listens(self.api))
 
@@ -103,11 +106,15 @@ class Velesio:
         program = "api" if name == "api" else "worker"
         return running(sys.executable, "-B", f"{program}.py", cwd=self.files / name, env=self.redis | env)
 
-    def worker(self, port: int = 0) -> Any:
+    def worker(self, port: int = 0, name: str = "llm-worker") -> Any:
         engine = f"http://127.0.0.1:{port or self.llama}"
-        return self._python(
-            "llm-worker", {"8001": str(self.tell)}, NAME="llm-worker", QUEUE="llama_queue", ENGINE=engine
-        )
+        ports = {"8001": str(self.tell)} if name == "llm-worker" else {str(self.tell): str(free_port())}
+        return self._python(name, ports, NAME=name, QUEUE="llama_queue", ENGINE=engine)
+
+    def waiting(self) -> int:
+        found = re.search(r'velesio_queue_jobs\{queue="llama_queue"\} (\d+)', ask(self.counts, "/metrics")[1])
+        assert found
+        return int(found[1])
 
     def ready(self) -> None:
         until("the worker", lambda: ask(self.api, "/completion", {"prompt": "x", "max_tokens": 8})[0] == 200, 60)
@@ -178,6 +185,35 @@ def test_a_job_of_a_worker_that_was_killed_is_done_by_the_next(velesio: Velesio)
         time.sleep(1)  # it waits in the queue, as the worker's last sign still counts
         with velesio.worker():
             assert asking.result()[0] == 200
+
+
+def test_a_worker_that_is_stopped_signs_off_and_one_beside_it_serves_on(velesio: Velesio) -> None:
+    shutil.copytree(velesio.files / "llm-worker", velesio.files / "other", dirs_exist_ok=True)
+    log = velesio.files / "llm-worker/log"
+    begun = log.read_text().count("serves") if log.exists() else 0
+    with velesio.worker(name="other") as other:
+        velesio.ready()
+        with velesio.worker() as worker:
+            until("the worker", lambda: log.read_text().count("serves") > begun)
+            worker.terminate()
+            assert worker.wait() == 0
+        assert ask(velesio.api, "/completion", {"prompt": "ping", "max_tokens": 8})[0] == 200
+        other.terminate()
+        assert other.wait() == 0
+    assert ask(velesio.api, "/completion", {"prompt": "ping"})[0] == 503
+
+
+def test_a_job_whose_client_has_gone_waits_no_longer(velesio: Velesio) -> None:
+    with velesio.worker() as worker:
+        velesio.ready()
+        worker.kill()  # its last sign still counts
+        worker.wait()
+    body = b'{"prompt": "ping"}'
+    head = f"POST /completion HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", velesio.api)) as client:
+        client.sendall(head.encode() + body)
+        until("the job", lambda: velesio.waiting() == 1)
+    until("nobody waits", lambda: velesio.waiting() == 0)
 
 
 def test_jobs_are_done_as_many_at_a_time_as_the_engine_takes_and_each_once(velesio: Velesio, slow: int) -> None:
