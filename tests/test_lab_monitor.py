@@ -168,7 +168,7 @@ def test_what_is_written_there_by_hand_is_undone(watched: Watched) -> None:
 def test_a_release_that_fails_takes_its_targets_with_it(watched: Watched) -> None:
     file = f"cat {LIVE}/prometheus/targets.yml"
     before = watched.run(file)
-    watched.declare(options={"prometheus": {"retention": "for ever"}})
+    watched.declare(options={"prometheus": {"retention": "999999y"}})
     run = watched.converge()
     assert run.code == 1
     assert "is back and healthy" in run.output

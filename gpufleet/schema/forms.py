@@ -12,6 +12,8 @@ from ..errors import choose
 LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 AT = r"[\w.-]+(:[0-9]{1,5})?"
 
+UNITS = ("y", "w", "d", "h", "m", "s", "ms")  # in this order, as Prometheus and Loki read them
+
 
 class Form(NamedTuple):
     """``fix``: what a refusal says. ``pattern``: of a whole text."""
@@ -38,7 +40,7 @@ FORMS = {
     "repository": Form("write it like openai/whisper-small", r"[\w.-]+/[\w.-]+"),
     "commit": Form("write OWNER/NAME:COMMIT, as Hugging Face has it", r"[\w.-]+/[\w.-]+(:[\w.-]+)?"),
     "provided": Form("write PROVIDER/MODEL, like openai/gpt-4o", r"[\w.-]+/[\w./:@-]+"),
-    "duration": Form("write it like 168h, or 7d", r"([0-9]+(ms|[smhdwy]))+"),
+    "duration": Form("write it like 168h, or 7d", "(?=.)" + "".join(rf"([0-9]+{unit})?" for unit in UNITS)),
     "size": Form("write it like 1024x1024", r"[1-9][0-9]*x[1-9][0-9]*"),
     "flag": Form("write true or false", types=(bool,)),
     "number": Form("write a number", types=(int, float)),
