@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import yaml
 
-from tests.lab import Lab
+from gpufleet.plan.build import python
+from tests.lab import Lab, registry
+from tests.lab.paths import REGISTRY
 
 # A small program that may have models.
 HOLDER = {
@@ -31,8 +33,16 @@ def words(data: Mapping[str, Any]) -> list[str]:
     return [word for key, value in data.items() for word in ("--data", f"{key}={json.dumps(value)}")]
 
 
+def near(*more: str, **mirrors: str) -> list[str]:
+    """Mirrors for who locks: the machine does not reach the lab's registries by name, and what fetches models is made
+    from an image that nobody pins. ``more``: images that are wanted, too."""
+    for name, tag in (image.split(":") for image in (python(), *more)):
+        registry.copy(name.removeprefix("docker.io/"), tag, name)
+    return words({"mirrors": {**mirrors, "registry": f"http://{REGISTRY}"}})
+
+
 def digest(lab: Lab, host: str, image: str) -> str:
-    """What is pinned is not looked up: the machine that locks does not reach the lab's registries by name."""
+    """What is pinned is not looked up."""
     ask = f"docker image inspect {image} --format '{{{{index .RepoDigests 0}}}}'"
     return lab.run(host, ask).stdout.strip().partition("@")[2]
 

@@ -13,7 +13,7 @@ import yaml
 from gpufleet import cli
 from gpufleet.catalog import OURS
 from gpufleet.catalog.lockfile import lock
-from tests.declared import digest, words, write
+from tests.declared import digest, near, words, write
 from tests.drive import Fleet, Run
 from tests.lab import pypi
 from tests.lab.paths import RUN
@@ -79,7 +79,7 @@ class Site:
         return sum(asked["sent"] for asked in self.asked())
 
     def lock(self, *args: str) -> str:
-        assert cli.main(["lock", "inventory/lab.py", *args, *self.data]) == 0
+        assert cli.main(["lock", "inventory/lab.py", *args, *self.data, *near(ollama=self.registry)]) == 0
         return lock(self.folder / "gpufleet.lock").pulls[NAME].digest
 
     def converge(self, *hosts: str) -> Run:

@@ -22,7 +22,7 @@ import yaml
 
 from gpufleet.catalog import Catalog
 from gpufleet.schema.distro import Vendor
-from tests.declared import HOLDER, sent, words, write
+from tests.declared import HOLDER, near, sent, words, write
 from tests.drive import DAEMON, FOREIGN, ROOT, Fleet, Run, fresh, furnish
 from tests.hub import publish
 from tests.lab import Lab, pypi, registry
@@ -31,7 +31,6 @@ from tests.lab.paths import GATEWAY, REGISTRY
 from tests.lab.running import free_port, running
 from tests.lab.shell import cached, until
 from tests.lab.trees import image_tree
-from tests.locking import BASE
 
 pytestmark = pytest.mark.lab
 CACHE, FIRST, SECOND = "cachehub", "cachea", "cacheb"
@@ -235,13 +234,11 @@ def _bundled(site: Site, at: Path) -> None:
     groups = {"cpu": {CACHE: box, SECOND: thin}, "cache": {CACHE: box}}
     told = {g: [(h, {**ssh, "ssh_hostname": hosts[h].address, **d}) for h, d in m.items()] for g, m in groups.items()}
     (at / "inventory.py").write_text("".join(f"{group} = {members!r}\n" for group, members in told.items()))
-    for name, tag in (image.split(":") for image in (BASE, Catalog().service("bundle").image["cpu"])):
-        registry.copy(name.removeprefix("docker.io/"), tag, name)
-    mirrors = {"huggingface": site.hub, "registry": f"http://{REGISTRY}"}
-    near = words({"mirrors": mirrors, "secrets": {"HF_TOKEN": "env:HF_TOKEN"}})
+    there = near(Catalog().service("bundle").image["cpu"], huggingface=site.hub)
+    there += words({"secrets": {"HF_TOKEN": "env:HF_TOKEN"}})
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PIP_INDEX_URL": f"file://{pypi.index()}/simple"}
     for command in (["lock", "inventory.py"], ["bundle", "inventory.py", "out"]):
-        line = [sys.executable, "-m", "gpufleet", *command, *near]
+        line = [sys.executable, "-m", "gpufleet", *command, *there]
         done = subprocess.run(line, cwd=at, env=env, capture_output=True, check=False)
         assert done.returncode == 0, done
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from gpufleet import cli
-from tests.declared import HOLDER, digest, sent, words, write
+from tests.declared import HOLDER, digest, near, sent, words, write
 from tests.drive import Fleet, Run
 from tests.lab import pypi
 
@@ -62,7 +62,7 @@ class Site:
         """Of its own hosts: no host is connected to, and others of the lab have other stacks."""
         inventory = self.folder / "hosts.py"
         inventory.write_text(f"cpu = {HOSTS}\n")
-        return cli.main(["lock", str(inventory), *args, *self.data])
+        return cli.main(["lock", str(inventory), *args, *self.data, *near(huggingface=self.hub)])
 
     def converge(self, *hosts: str) -> Run:
         limit = [word for host in hosts for word in ("--limit", host)]
