@@ -64,7 +64,7 @@ def converging(func: Callable[..., Commands]) -> Callable[..., Any]:
             if host.state.current_stage != StateStage.Execute:
                 yield "true"  # what it will do is known after the reboot; that it will do something is
             return
-        state = _observe(host, target)
+        state = observed(host, target)
         if state is None:  # the fact has said why; going on would take a host that did not answer for an empty one
             yield "exit 1"
             return
@@ -103,7 +103,7 @@ def spoken(plan: Plan, command: str) -> str:
     return f"engine={plan.provision.engine}\n{ENGINE}{command}"
 
 
-def _observe(host: Host, target: Target) -> HostState | None:
+def observed(host: Host, target: Target) -> HostState | None:
     """The host's state in this stage; None: it did not answer."""
     stage = host.state.current_stage
     seen = _SEEN.get(host)

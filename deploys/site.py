@@ -25,6 +25,7 @@ from . import (
     drain,
     engine,
     fleet,
+    journal,
     layout,
     models,
     packages,
@@ -36,14 +37,20 @@ from . import (
     steps,
     up,
 )
+from .changes import changes
 from .given import given, stdin
-from .observe import Target, hurry
+from .observe import Target, hurry, observed
 from .passed import passed
 
 
 @deploy("gpufleet")
 def site() -> None:
     """Converge this host to what its groups and data say."""
+    converge()
+
+
+def converge() -> None:
+    """The same, for a deploy of another name."""
     _no_prompt_without_terminal()
     hurry(host)
     target = target_of(host)
@@ -56,7 +63,12 @@ def site() -> None:
     if target.plan.blocked:
         refuse(host, target.plan.blocked)
         return
-    _converge(target)
+    if state := observed(host, target):
+        found = [change.model_dump() for change in changes(target, state)]
+        journal.note(
+            host, "planned", changes=found, before=state.current, release=target.release.id, urls=dict(target.plan.urls)
+        )
+    _operations(target)
 
 
 def target_of(host: Host) -> Target | None:
@@ -72,7 +84,7 @@ def target_of(host: Host) -> Target | None:
     except PyinfraError:
         raise
     except Exception as error:
-        _say([unexpected(error)])
+        _say([unexpected(error)], state="failed")
     return None
 
 
@@ -95,12 +107,13 @@ def unexpected(error: Exception) -> str:
     return f"host: unexpected {type(error).__name__}: {error}; report it with the output of --debug"
 
 
-def _converge(target: Target) -> None:
+def _operations(target: Target) -> None:
     packages.installed(name="Install the packages", target=target)
     if target.plan.provision.pending:
         before, target = target, Target(target.plan, target.release, waits=True)
         reboot.gate(name="Reboot", target=before, again=lambda host: _renew(host, target))
         if reboot.against(host, before.plan.provision):
+            journal.note(host, "waits")
             return
         packages.installed(name="Install what the cards need", target=target)
     engine.configured(name="Configure the container engine", target=target)
@@ -149,10 +162,11 @@ def summary(target: Target) -> Generator[str, None, None]:
     yield from ()
 
 
-def _say(problems: Iterable[object]) -> None:
+def _say(problems: Iterable[object], state: str = "blocked") -> None:
     """One line a problem."""
     for problem in problems:
         logger.error("%s%s", host.print_prefix, problem)
+        journal.note(host, "problem", problem=str(problem), state=state)
 
 
 def refuse(host: Host, problems: Iterable[object] = ()) -> None:

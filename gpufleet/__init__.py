@@ -3,3 +3,5 @@
 Data goes down, commands come out, pyinfra is only at the edge:
 ``errors <- schema <- catalog <- plan <- render <- facts <- deploys``.
 """
+
+__version__ = "0.1.0"

@@ -11,6 +11,7 @@ import click
 from ..errors import choose
 from ..schema import Forecast
 from . import options, text, words
+from .apply import apply
 from .ask import Unasked, ask
 from .bundle import bundle
 from .codes import CODES, USAGE, worst
@@ -54,6 +55,7 @@ def command() -> None:
     """Linux boxes with GPUs into running, self-hosted AI stacks."""
 
 
+command.add_command(apply)
 command.add_command(bundle)
 command.add_command(export)
 command.add_command(lock)

@@ -39,20 +39,26 @@ def ask(
     kind: type[ReportT], deploy: str, inventory: str, limit: tuple[str, ...], data: tuple[str, ...], *more: str
 ) -> ReportT:
     """What the deploy of this name reports of all hosts; raises Unasked. ``more``: what else the deploy is told."""
-    with _waiting(), TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
+    with waiting("asking the hosts ..."), TemporaryDirectory() as folder:
+        report, lines = Path(folder) / "report.json", list[str]()
         told = (inventory, f"gpufleet.deploys.{deploy}", f"report={report}", *more)
-        code, said = _heard("-y", *options(limit, data), *told)
+        code = heard(lines, "-y", *options(limit, data), *told)
+        said = "".join(lines)
         check_read(said, inventory, "--> Connecting to hosts" in said or report.exists())
         found = kind.model_validate_json(report.read_text()) if report.exists() else kind(hosts={})
     found = completed(found, said)
     if not found.hosts and not code:
         raise empty(inventory)
     if not found.hosts:
-        errors = _ERROR.findall(said)
-        what = f" {errors[-1]}; mend that, then run again" if errors else f"\n{said.strip()}"
-        raise Unasked(f"pyinfra ended before it had asked any host:{what}")
+        raise unasked(said)
     return found
+
+
+def unasked(said: str) -> Unasked:
+    """Why no host was asked, of all that pyinfra ``said``."""
+    errors = _ERROR.findall(said)
+    what = f" {errors[-1]}; mend that, then run again" if errors else f"\n{said.strip()}"
+    return Unasked(f"pyinfra ended before it had asked any host:{what}")
 
 
 def pyinfra(*args: str) -> subprocess.CompletedProcess[str]:
@@ -60,9 +66,9 @@ def pyinfra(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*_PYINFRA, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
 
 
-def _heard(*args: str) -> tuple[int, str]:
-    """The exit code of pyinfra and all that it says; how far a host is, is passed on meanwhile."""
-    command, said, pipe = [*_PYINFRA, *args], list[str](), subprocess.PIPE
+def heard(said: list[str], *args: str) -> int:
+    """The exit code of pyinfra; ``said`` gets all that it says, and how far a host is, is passed on meanwhile."""
+    command, pipe = [*_PYINFRA, *args], subprocess.PIPE
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT, text=True) as child:
         try:
             for line in child.stdout or ():
@@ -72,13 +78,13 @@ def _heard(*args: str) -> tuple[int, str]:
         except BaseException:
             child.terminate()
             raise
-    return child.returncode, "".join(said)
+    return child.returncode
 
 
-def _waiting() -> AbstractContextManager[object]:
+def waiting(what: str) -> AbstractContextManager[object]:
     """Says at a terminal that it takes a while."""
     err = console(stderr=True)
-    return err.status("asking the hosts ...") if err.is_terminal else nullcontext()
+    return err.status(what) if err.is_terminal else nullcontext()
 
 
 def options(limit: tuple[str, ...], data: tuple[str, ...]) -> list[str]:
@@ -118,12 +124,20 @@ def unread(said: str, inventory: str) -> str:
 
 def completed(found: ReportT, said: str) -> ReportT:
     """``found`` with what pyinfra said of hosts that failed: it alone knows why, and of none if all did."""
-    hosts, met = dict(found.hosts), set[str]()
+    hosts = dict(found.hosts)
+    for name, why in complaints(said).items():
+        if name not in hosts or hosts[name].state == "failed":
+            hosts[name] = found.failed(why)
+    return type(found)(hosts=dict(sorted(hosts.items())))
+
+
+def complaints(said: str) -> dict[str, str]:
+    """The last that pyinfra said of each host, but for that it was reached."""
+    met, found = set[str](), dict[str, str]()
     for told in filter(None, (_ABOUT.fullmatch(line.strip()) for line in said.splitlines())):
         name, what = told["host"], told["what"]
         if what == "Connected":
             met.add(name)
-        elif name not in hosts or hosts[name].state == "failed":
-            why = what if name in met else f"host: cannot be reached: {what}; mend that, then run again"
-            hosts[name] = found.failed(why)
-    return type(found)(hosts=dict(sorted(hosts.items())))
+        else:
+            found[name] = what if name in met else f"host: cannot be reached: {what}; mend that, then run again"
+    return found

@@ -26,6 +26,7 @@ from .plan import (
     PlannedStep,
 )
 from .provision import Plumbing, Provision, Source
+from .report import HostReport, Operation, Report
 from .service import (
     Accelerator,
     File,
@@ -75,6 +76,7 @@ __all__ = [
     "HostFacts",
     "HostForecast",
     "HostPath",
+    "HostReport",
     "HostState",
     "HostStock",
     "KeptFile",
@@ -95,6 +97,7 @@ __all__ = [
     "ModelStore",
     "Mount",
     "Noun",
+    "Operation",
     "Output",
     "Piece",
     "PlacedService",
@@ -105,6 +108,7 @@ __all__ = [
     "Plumbing",
     "Provision",
     "Pull",
+    "Report",
     "Repository",
     "Secret",
     "Service",
