@@ -5,6 +5,7 @@ It is there as far as the run came, however that was ended.
 
 from __future__ import annotations
 
+import atexit
 import json
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
+from typing_extensions import override
 
 LINES = 40  # of what an operation that failed has said
 _OPEN: WeakKeyDictionary[State, Journal] = WeakKeyDictionary()
@@ -22,30 +24,42 @@ class Journal(BaseStateCallback):
     """Of one run, in a ``file`` that it makes."""
 
     def __init__(self, file: Path) -> None:
-        self._file, self._begun = file.open("w", encoding="utf-8"), dict[tuple[str, str], float]()
+        self._file = file.open("w", encoding="utf-8")
+        self._begun: dict[tuple[Host, str], float] = {}
+        self._took: dict[tuple[Host, str], float] = {}
 
     def note(self, host: Host, event: str, **told: Any) -> None:
         self._file.write(json.dumps({"host": host.name, "event": event, **told}) + "\n")
         self._file.flush()
 
+    @override
     def operation_host_start(self, state: State, host: Host, op_hash: str) -> None:  # type: ignore[override]
-        self._begun[host.name, op_hash] = time.monotonic()
+        self._begun[host, op_hash] = time.monotonic()
 
+    @override
+    def operation_host_success(self, state: State, host: Host, op_hash: str, *_: int) -> None:  # type: ignore[override]
+        self._took[host, op_hash] = round(time.monotonic() - self._begun[host, op_hash], 1)
+
+    operation_host_error = operation_host_success  # type: ignore[assignment]
+
+    @override
     def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override]
-        """What an operation gave is known once all hosts have done it."""
-        name = sorted(state.get_op_meta(op_hash).names)[0].rpartition("| ")[2]
-        for host in state.inventory:
-            if (host.name, op_hash) in self._begun and op_hash in state.ops[host]:
-                meta = state.ops[host][op_hash].operation_meta
-                if meta.is_complete():
-                    self._ended(host, name, op_hash, meta)
+        self.ended(state)
 
-    def _ended(self, host: Host, name: str, op_hash: str, meta: Any) -> None:
-        failed = not meta.did_succeed()
-        said = [line for line in (*meta.stdout_lines, *meta.stderr_lines) if line.strip()] if failed else []
-        seconds = round(time.monotonic() - self._begun[host.name, op_hash], 1)
-        told = {"changed": meta.did_change(), "failed": failed, "seconds": seconds, "said": said[-LINES:]}
-        self.note(host, "operation", name=name, **told)
+    def ended(self, state: State) -> None:
+        """Note the operations that have ended since: what they gave is known only some time after they did."""
+        for (host, op_hash), seconds in [*self._took.items()]:
+            meta = state.ops[host][op_hash].operation_meta if op_hash in state.ops[host] else None
+            if meta and meta.is_complete():
+                del self._took[host, op_hash]
+                name = sorted(state.get_op_meta(op_hash).names)[0].rpartition("| ")[2]
+                self.note(host, "operation", name=name, seconds=seconds, **_gave(meta))
+
+
+def _gave(meta: Any) -> dict[str, Any]:
+    failed = not meta.did_succeed()
+    said = [line for line in (*meta.stdout_lines, *meta.stderr_lines) if line.strip()] if failed else []
+    return {"changed": meta.did_change(), "failed": failed, "said": said[-LINES:]}
 
 
 def begin(state: State, file: str) -> None:
@@ -53,6 +67,7 @@ def begin(state: State, file: str) -> None:
     if state not in _OPEN:
         _OPEN[state] = journal = Journal(Path(file))
         state.add_callback_handler(journal)
+        atexit.register(journal.ended, state)  # pyinfra ends in the middle of an operation that fails on all hosts
 
 
 def note(host: Host, event: str, **told: Any) -> None:

@@ -24,6 +24,7 @@ LAST = "Summary"  # the operation that a host is done with
 @click.command()
 @options.hosts
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON; docs/report.schema.json describes it.")
+@click.option("--quiet", is_flag=True, help="Print nothing when there was nothing to do.")
 @click.option(
     "--report",
     "files",
@@ -32,7 +33,9 @@ LAST = "Summary"  # the operation that a host is done with
     metavar="FILE",
     help="Write the report, as FILE ends: .json, .md (for a pull request), .xml (JUnit). May be repeated.",
 )
-def apply(inventory: str, limit: tuple[str, ...], data: tuple[str, ...], as_json: bool, files: tuple[Path, ...]) -> int:
+def apply(
+    inventory: str, limit: tuple[str, ...], data: tuple[str, ...], as_json: bool, quiet: bool, files: tuple[Path, ...]
+) -> int:
     """Bring every host of INVENTORY to what is declared for it; what is right already stays as it is.
 
     Nothing is asked. Ends with 0 when all is as it should be, 1 when a host failed or could not be reached, 3 when
@@ -43,7 +46,7 @@ def apply(inventory: str, limit: tuple[str, ...], data: tuple[str, ...], as_json
         reports.write(file, found)
     if as_json:
         click.echo(found.model_dump_json(indent=1))
-    else:
+    elif not quiet or {h.state for h in found.hosts.values()} != {"same"}:
         outcome.show(text.console(), found)
     return worst(h.state for h in found.hosts.values())
 
@@ -68,7 +71,7 @@ def _run(inventory: str, limit: tuple[str, ...], data: tuple[str, ...]) -> Repor
         programs={"gpufleet": __version__, "pyinfra": version("pyinfra")},
         started=datetime.fromtimestamp(begun, UTC).isoformat(timespec="seconds"),
         seconds=round(time.time() - begun, 1),
-        hosts=dict(sorted(hosts.items())),
+        hosts=hosts,
     )
 
 
@@ -87,7 +90,7 @@ def hosts_of(events: Iterable[Mapping[str, Any]], said: str) -> dict[str, HostRe
     by: dict[str, list[Mapping[str, Any]]] = {name: [] for name in complaints}
     for event in events:
         by.setdefault(event["host"], []).append(event)
-    return {name: _host(of, complaints.get(name, "")) for name, of in by.items()}
+    return {name: _host(by[name], complaints.get(name, "")) for name in sorted(by)}
 
 
 def _host(events: list[Mapping[str, Any]], complaint: str) -> HostReport:
