@@ -70,6 +70,10 @@ def begin(state: State, file: str) -> None:
         atexit.register(journal.ended, state)  # pyinfra ends in the middle of an operation that fails on all hosts
 
 
+def wanted(host: Host) -> bool:
+    return host.state in _OPEN
+
+
 def note(host: Host, event: str, **told: Any) -> None:
     """A line about a host, where somebody wants a journal."""
     if journal := _OPEN.get(host.state):

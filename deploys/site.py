@@ -63,12 +63,17 @@ def converge() -> None:
     if target.plan.blocked:
         refuse(host, target.plan.blocked)
         return
+    if journal.wanted(host):
+        _note(target)
+    _operations(target)
+
+
+def _note(target: Target) -> None:
+    """What is not as planned, before anything is done about it."""
     if state := observed(host, target):
         found = [change.model_dump() for change in changes(target, state)]
-        journal.note(
-            host, "planned", changes=found, before=state.current, release=target.release.id, urls=dict(target.plan.urls)
-        )
-    _operations(target)
+        told = {"before": state.current, "release": target.release.id, "urls": dict(target.plan.urls)}
+        journal.note(host, "planned", changes=found, **told)
 
 
 def target_of(host: Host) -> Target | None:
