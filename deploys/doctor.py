@@ -1,6 +1,7 @@
 """The doctor: what is wrong on the hosts, at any time, changing nothing.
 
-`pyinfra INVENTORY gpufleet.deploys.doctor` prints one report for the fleet; `report=FILE` writes it as JSON too.
+`pyinfra INVENTORY gpufleet.deploys.doctor` prints one report for the fleet; `report=FILE` writes it as JSON too, and
+`page=FILE` what is printed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ AWAY = Checked("?", None, problem="host: cannot be reached over SSH; look at the
 
 
 @deploy("gpufleet doctor")
-def doctor(report: str | None = None) -> None:
+def doctor(report: str | None = None, page: str | None = None) -> None:
     """Check this host; the last one prints the report of them all."""
     hurry(host)
     found = gathered(host, _CHECKED, _check(host), AWAY)
@@ -41,6 +42,8 @@ def doctor(report: str | None = None) -> None:
         logger.info(line)
     if found and report:
         write(Path(report), json.dumps(data(found), indent=1) + "\n")
+    if found and page:
+        write(Path(page), "".join(f"{line}\n" for line in text(found)))
 
 
 def _check(host: Host) -> Checked:

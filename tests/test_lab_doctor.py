@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.drive import Fleet, fresh
+from tests.drive import ROOT, Fleet, fresh
 from tests.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -50,6 +52,19 @@ def test_a_converged_host_has_what_the_lab_has(fleet: Fleet, tmp_path: Path) -> 
     assert "no usable GPU found" in found["GPU-ON-CPU"][0]
     assert found["GPU-IDLE"][0].startswith(f"{CONTAINER}: none of its processes is on a card (PIDs ")
     assert fleet.snapshot(HOST) == before, "the doctor changes nothing"
+
+
+def test_the_command_says_the_same_and_ends_with_how_bad_it_is(fleet: Fleet, tmp_path: Path) -> None:
+    told = [sys.executable, "-m", "gpufleet", "doctor", "inventory/lab.py", *fleet.limit(())]
+    as_json, page, away = (
+        subprocess.run([*told, *more], cwd=ROOT, capture_output=True, text=True, check=False)
+        for more in (["--json"], [], ["--data", "ssh_port=9"])
+    )
+    assert {f["id"] for f in json.loads(as_json.stdout)["findings"]} == USUAL
+    assert (as_json.returncode, page.returncode, page.stderr) == (3, 3, ""), "GPU-ON-CPU blocks"
+    assert page.stdout.splitlines()[-1] == "1 host, 1 with something that blocks"
+    assert (away.returncode, away.stdout) == (1, "")
+    assert away.stderr.startswith(f"{HOST}: host: cannot be reached: ")
 
 
 def test_a_container_that_lost_its_card_is_named(fleet: Fleet, tmp_path: Path) -> None:

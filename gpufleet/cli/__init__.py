@@ -15,6 +15,7 @@ from .apply import apply
 from .ask import Unasked, ask
 from .bundle import bundle
 from .codes import CODES, USAGE, worst
+from .doctor import doctor
 from .explain import explain
 from .export import export
 from .lock import lock
@@ -57,6 +58,7 @@ def command() -> None:
 
 command.add_command(apply)
 command.add_command(bundle)
+command.add_command(doctor)
 command.add_command(export)
 command.add_command(lock)
 command.add_command(models)

@@ -15,7 +15,9 @@ import click
 
 from .. import __version__
 from ..schema import HostReport, Report
-from . import ask, options, outcome, reports, text
+from . import options, outcome, reports, text
+from .ask import check_read, complaints, empty, heard, unasked, waiting
+from .ask import options as spelled
 from .codes import worst
 
 LAST = "Summary"  # the operation that a host is done with
@@ -54,19 +56,19 @@ def apply(
 def _run(inventory: str, limit: tuple[str, ...], data: tuple[str, ...]) -> Report:
     """What the run did; as far as it came, where somebody ended it. Raises Unasked."""
     begun, lines, code = time.time(), list[str](), 1
-    with ask.waiting("at work ..."), TemporaryDirectory() as folder:
+    with waiting("at work ..."), TemporaryDirectory() as folder:
         journal, stopped = Path(folder) / "journal", False
         told = (inventory, "gpufleet.deploys.apply", f"journal={journal}")
         try:
-            code = ask.heard(lines, "-y", *ask.options(limit, data), *told)
+            code = heard(lines, "-y", *spelled(limit, data), *told)
         except KeyboardInterrupt:
             stopped = True
         said, events = "".join(lines), _read(journal)
         if not stopped:
-            ask.check_read(said, inventory, "--> Connecting to hosts" in said or bool(events))
+            check_read(said, inventory, "--> Connecting to hosts" in said or bool(events))
     hosts = hosts_of(events, said)
     if not hosts:
-        raise ask.empty(inventory) if not code else ask.unasked(said)
+        raise empty(inventory) if not code else unasked(said)
     return Report(
         programs={"gpufleet": __version__, "pyinfra": version("pyinfra")},
         started=datetime.fromtimestamp(begun, UTC).isoformat(timespec="seconds"),
@@ -86,11 +88,11 @@ def _read(journal: Path) -> list[dict[str, Any]]:
 def hosts_of(events: Iterable[Mapping[str, Any]], said: str) -> dict[str, HostReport]:
     """What was done to each host, by a journal's events and all that pyinfra ``said``: of a host that could not be
     asked it alone knows why."""
-    complaints = ask.complaints(said)
-    by: dict[str, list[Mapping[str, Any]]] = {name: [] for name in complaints}
+    told = complaints(said)
+    by: dict[str, list[Mapping[str, Any]]] = {name: [] for name in told}
     for event in events:
         by.setdefault(event["host"], []).append(event)
-    return {name: _host(by[name], complaints.get(name, "")) for name in sorted(by)}
+    return {name: _host(by[name], told.get(name, "")) for name in sorted(by)}
 
 
 def _host(events: list[Mapping[str, Any]], complaint: str) -> HostReport:
