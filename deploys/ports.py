@@ -28,5 +28,10 @@ def filtered(target: Target, state: HostState) -> Commands:
     if right(plan, state):
         host.noop(f"{len(plan.fleet.shares)} shared ports")
         return
-    told = {"rules": ports(plan), "stack": plan.stack, "table": name(plan), "unit": _UNIT.read_text(encoding="utf-8")}
+    told = {
+        "rules": ports(plan),
+        "stack": plan.stack,
+        "table": name(plan.stack),
+        "unit": _UNIT.read_text(encoding="utf-8"),
+    }
     yield script("ports", **told)

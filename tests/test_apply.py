@@ -10,8 +10,8 @@ import pytest
 
 from gpufleet import cli
 from gpufleet.cli import outcome, reports
-from gpufleet.cli.apply import hosts_of
 from gpufleet.cli.codes import worst
+from gpufleet.cli.run import hosts_of
 from gpufleet.cli.text import console
 from gpufleet.schema import Report
 from tests.conftest import cases

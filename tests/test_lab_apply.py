@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,9 @@ from tests.lab.shell import until
 
 pytestmark = pytest.mark.lab
 HOST = "apply1"
-COMMAND = (sys.executable, "-m", "gpufleet", "apply", "inventory/lab.py", "--limit", HOST)
+GPUFLEET = (sys.executable, "-m", "gpufleet")
+COMMAND = (*GPUFLEET, "apply", "inventory/lab.py", "--limit", HOST)
+FILES = "find /etc /usr /opt /root /srv /var/lib/systemd -xdev | sort"
 AT_WORK = "pgrep -f 'compose .*up -d'"
 
 
@@ -32,13 +35,16 @@ def fleet(lab: Lab) -> Iterator[Fleet]:
 
 
 def apply(*args: str) -> Run:
-    done = subprocess.run(
-        [*COMMAND, *args], cwd=ROOT, text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False
-    )
+    return command(*COMMAND, *args)
+
+
+def command(*words: str) -> Run:
+    done = subprocess.run(words, cwd=ROOT, text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     return Run(done.returncode, done.stdout, done.stderr)
 
 
 def test_the_first_run_and_one_with_nothing_to_do(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.lab.run(HOST, f"{FILES} >/tmp/before")
     run = apply("--report", str(tmp_path / "run.json"))
     assert (run.code, run.lines[0]) == (0, f"{HOST}  changed"), run.output
     assert "Run the release" in run.lines
@@ -100,3 +106,22 @@ def test_it_can_be_ended_and_begun_again(fleet: Fleet, tmp_path: Path) -> None:
     assert json.loads(file.read_text())["hosts"][HOST]["state"] == "stopped"
     assert apply(*anew).code == 0
     assert apply(*anew).lines[0] == f"{HOST}  nothing to do"
+
+
+def test_a_stack_that_ends_leaves_its_data_and_nothing_else(fleet: Fleet) -> None:
+    destroy = (*GPUFLEET, "destroy", "inventory/lab.py", "--limit", HOST)
+    before, secret = fleet.snapshot(HOST), key(fleet, HOST)
+    asked = command(*destroy)
+    assert (asked.code, asked.lines[0]) == (2, f"{HOST}  would end; add --yes"), asked.output
+    assert {"container starter-redis-1", "network starter_default", "unit gpufleet@starter"} <= {*asked.lines}
+    assert fleet.snapshot(HOST) == before
+    done = command(*destroy, "--yes")
+    assert (done.code, done.lines[0]) == (0, f"{HOST}  changed"), done.output
+    assert fleet.lab.run(HOST, "docker ps -aq; docker network ls -q --filter type=custom").stdout == ""
+    more = fleet.lab.run(HOST, f"{FILES} | comm -13 /tmp/before -").stdout.split()
+    assert more, "its data and its secrets"
+    assert [path for path in more if not re.match(r"/srv/gpufleet(/(data|models)(/.*)?|/[.]env)?$", path)] == []
+    assert command(*destroy, "--yes").lines[0] == f"{HOST}  nothing to do"
+    assert apply().code == 0
+    assert key(fleet, HOST) == secret
+    assert fleet.ask(HOST) == " pong from lab"

@@ -15,6 +15,7 @@ from .apply import apply
 from .ask import Unasked, ask
 from .bundle import bundle
 from .codes import CODES, USAGE, worst
+from .destroy import destroy
 from .doctor import doctor
 from .explain import explain
 from .export import export
@@ -58,6 +59,7 @@ def command() -> None:
 
 command.add_command(apply)
 command.add_command(bundle)
+command.add_command(destroy)
 command.add_command(doctor)
 command.add_command(export)
 command.add_command(lock)

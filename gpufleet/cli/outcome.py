@@ -16,6 +16,7 @@ STATES = {
     "waits": ("the rest is planned after a reboot", "yellow"),
     "blocked": ("refused, and not touched", "red"),
     "failed": ("failed", "red"),
+    "asked": ("would end; add --yes", "yellow"),
     "stopped": ("ended before it was done", "red"),
 }
 
@@ -40,6 +41,9 @@ def lines(host: HostReport) -> Iterator[str]:
     if host.failure:
         yield f"{host.failure.name}: failed; it said:"
         yield from (f"  {line}" for line in host.failure.said)
+    if host.state == "asked":
+        yield from (change.what for change in host.changes)
+    yield from (f"stays: {path}, {words.size(size)}" for path, size in host.kept.items())
     if host.state == "changed":
         yield from (f"{name}: {url}" for name, url in host.urls.items())
 

@@ -16,16 +16,16 @@ def ports(plan: Plan) -> str:
     """
     if not plan.fleet.shares:
         return ""
-    table, rules = f"table inet {name(plan)}", [_rule(plan.address, share) for share in plan.fleet.shares]
+    table, rules = f"table inet {name(plan.stack)}", [_rule(plan.address, share) for share in plan.fleet.shares]
     told = "\n".join(["        iifname lo accept", *(f"        {rule}" for rule in rules)])
     chain = f"    chain shared {{\n        type filter hook prerouting priority -150; policy accept;\n{told}\n    }}"
     mark = f"    chain v{sha256(told.encode()).hexdigest()[:12]} {{\n    }}"
     return f"{HEAD}add {table}\ndelete {table}\n{table} {{\n{chain}\n{mark}\n}}\n"
 
 
-def name(plan: Plan) -> str:
+def name(stack: str) -> str:
     """Of the table: one for each stack of a host."""
-    return f"gpufleet_{''.join(c if c.isalnum() else '_' for c in plan.stack)}"
+    return f"gpufleet_{''.join(c if c.isalnum() else '_' for c in stack)}"
 
 
 def _rule(address: str, share: Share) -> str:

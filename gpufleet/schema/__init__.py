@@ -26,6 +26,7 @@ from .plan import (
     PlannedStep,
 )
 from .provision import Plumbing, Provision, Source
+from .remains import Remains
 from .report import HostReport, Operation, Report
 from .service import (
     Accelerator,
@@ -108,6 +109,7 @@ __all__ = [
     "Plumbing",
     "Provision",
     "Pull",
+    "Remains",
     "Report",
     "Repository",
     "Secret",

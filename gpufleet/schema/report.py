@@ -7,7 +7,7 @@ from typing import Literal
 from .base import Noun
 from .forecast import Change
 
-Outcome = Literal["same", "changed", "waits", "blocked", "failed", "stopped"]
+Outcome = Literal["same", "changed", "waits", "blocked", "failed", "stopped", "asked"]
 
 
 class Operation(Noun):
@@ -24,10 +24,11 @@ class HostReport(Noun):
     """One host. ``problems``: why nothing was done to it.
 
     ``state``: ``same`` (there was nothing to do), ``changed``, ``waits`` (the rest comes after a reboot), ``blocked``
-    (refused, and not touched), ``failed``, ``stopped`` (the run was ended before it was done with it).
+    (refused, and not touched), ``failed``, ``stopped`` (the run was ended before it was done with it), ``asked``
+    (nothing was done yet: `gpufleet destroy` wants --yes).
     ``changes``: what was not as planned before the run; ``operations``: those that changed something, or failed;
     ``before`` and ``release``: the release that ran, and the one that was to run; ``urls``: where its services are, by
-    name; ``seconds``: of all operations.
+    name; ``kept``: bytes by path of what stays of a stack that ends; ``seconds``: of all operations.
     """
 
     state: Outcome
@@ -37,6 +38,7 @@ class HostReport(Noun):
     operations: tuple[Operation, ...] = ()
     problems: tuple[str, ...] = ()
     urls: dict[str, str] = {}
+    kept: dict[str, int] = {}
     seconds: float = 0
 
     @property
