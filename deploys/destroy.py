@@ -6,21 +6,21 @@ that is no longer declared.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 from pyinfra import logger
 from pyinfra.api.deploy import deploy
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from ..errors import Refused
+from ..errors import Problem, Refused
 from ..facts.remains import StackRemains
 from ..facts.section import ENGINE
-from ..plan import Wanted
 from ..render.ports import name as table
-from ..schema import Remains
-from . import fleet
+from ..schema import Remains, Settings, read
 from . import journal as journals
+from .fleet import own_data
 from .observe import hurry
 from .script import alone, script
 from .site import refuse
@@ -33,31 +33,37 @@ def destroy(sure: bool = False, journal: str = "") -> None:
         journals.begin(host.state, journal)
     hurry(host)
     try:
-        wanted = fleet.wanted(host)
+        told = read(Settings, own_data(host.data.dict()), "group_data")
     except Refused as refused:
         refuse(host, refused.problems)
         return
-    root = wanted.settings.data_root
-    there = host.get_fact(StackRemains, stack=wanted.stack, root=root, engine=wanted.settings.engine)
-    if there is None:
-        refuse(host)
+    stack, root = Path(told.stack).stem, str(told.data_root)
+    there = host.get_fact(StackRemains, stack=stack, root=root, engine=told.engine)
+    if there is None or (against := [*_against(stack, root, there)]):
+        refuse(host, against if there else ())
         return
-    journals.note(host, "planned", changes=[{"kind": "run", "what": what} for what in there.gone], kept=there.kept)
     for what in (*there.gone, *(f"{path} stays" for path in there.kept)):
         logger.info("%s%s", host.print_prefix, what)
+    journals.note(host, "planned", changes=[{"kind": "run", "what": what} for what in there.gone], kept=there.kept)
     if sure or not there.gone:
-        ended(name="End the stack", wanted=wanted, there=there)
+        ended(name="End the stack", stack=stack, root=root, engine=told.engine, gone=there.gone)
     else:
         journals.note(host, "asked")
 
 
+def _against(stack: str, root: str, there: Remains) -> Iterator[Problem]:
+    """What would be ended half, or is another's."""
+    for folder in there.foreign:
+        yield Problem("stack", f"{stack} runs from {folder or 'elsewhere'}, not from {root}", "set data_root to that")
+    if stack in there.elsewhere:
+        yield Problem("engine", f"{stack} also runs under the other engine", "set `engine` to that, and end it first")
+
+
 @operation()
-def ended(wanted: Wanted, there: Remains) -> Generator[str, None, None]:
+def ended(stack: str, root: str, engine: str, gone: tuple[str, ...]) -> Generator[str, None, None]:
     """End the stack; what another one has stays."""
-    if not there.gone:
-        host.noop(f"nothing of {wanted.stack}")
+    if not gone:
+        host.noop(f"nothing of {stack}")
         return
-    root = wanted.settings.data_root
-    paths = " ".join(what.removeprefix("path ") for what in there.gone if what.startswith("path "))
-    told = {"stack": wanted.stack, "table": table(wanted.stack), "paths": paths}
-    yield f"engine={wanted.settings.engine}\n{ENGINE}{alone(root)}{script('destroy', **told)}"
+    told = script("destroy", stack=stack, root=root, table=table(stack))
+    yield f"engine={engine}\n{ENGINE}{alone(root)}{told}"

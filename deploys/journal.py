@@ -66,6 +66,9 @@ def begin(state: State, file: str) -> None:
     """Write a journal of this run, once for all its hosts."""
     if state not in _OPEN:
         _OPEN[state] = journal = Journal(Path(file))
+        limit = state.limit_hosts if isinstance(state.limit_hosts, list) else list(state.inventory)
+        for host in limit:
+            journal.note(host, "meant")
         state.add_callback_handler(journal)
         atexit.register(journal.ended, state)  # pyinfra ends in the middle of an operation that fails on all hosts
 

@@ -16,6 +16,7 @@ from pyinfra.context import host
 
 from ..plan.window import inside
 from ..schema import HostState, Provision
+from . import journal
 from .observe import Commands, Target, converging
 
 DEADLINE = 1800  # seconds: servers with many cards take long to start
@@ -64,6 +65,7 @@ def _pass(host: Host, wanted: Provision, again: Callable[[Host], bool]) -> bool:
 
 def _wait(host: Host, wanted: Provision, why: str) -> None:
     logger.warning("%sgpus: %s; %s, then run again", host.print_prefix, wanted.pending, why)
+    journal.note(host, "waits")
 
 
 def _reboot(host: Host) -> bool:

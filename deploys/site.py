@@ -63,17 +63,25 @@ def converge() -> None:
     if target.plan.blocked:
         refuse(host, target.plan.blocked)
         return
-    if journal.wanted(host):
-        _note(target)
-    _operations(target)
+    if not journal.wanted(host) or _noted(target):
+        _operations(target)
 
 
-def _note(target: Target) -> None:
-    """What is not as planned, before anything is done about it."""
-    if state := observed(host, target):
+def _noted(target: Target) -> bool:
+    """Note what is not as planned, before anything is done about it. False: it was said why nothing will be."""
+    state = observed(host, target)
+    if state is None:
+        refuse(host)
+        return False
+    try:
         found = [change.model_dump() for change in changes(target, state)]
         told = {"before": state.current, "release": target.release.id, "urls": dict(target.plan.urls)}
         journal.note(host, "planned", changes=found, **told)
+    except Exception as error:
+        _say([unexpected(error)], state="failed")
+        refuse(host)
+        return False
+    return True
 
 
 def target_of(host: Host) -> Target | None:
@@ -118,7 +126,6 @@ def _operations(target: Target) -> None:
         before, target = target, Target(target.plan, target.release, waits=True)
         reboot.gate(name="Reboot", target=before, again=lambda host: _renew(host, target))
         if reboot.against(host, before.plan.provision):
-            journal.note(host, "waits")
             return
         packages.installed(name="Install what the cards need", target=target)
     engine.configured(name="Configure the container engine", target=target)

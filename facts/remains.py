@@ -8,9 +8,14 @@ from pyinfra.api.facts import FactBase
 from typing_extensions import override
 
 from ..schema import Remains
+from .engine import ELSEWHERE_SECTION
 from .section import Section, parse, probe
 
-# Releases are of whatever runs from there: of another stack they stay.
+FOREIGN = r"""
+label=com.docker.compose.project
+docker ps -a --filter "label=$label=$stack" --format "{{.Label \"$label.working_dir\"}}" |
+  awk -v root="$root/" 'index($0 "/", root) != 1' | sort -u
+"""
 GONE = r"""
 label=com.docker.compose.project
 docker ps -a --filter "label=$label=$stack" --format 'container {{.Names}}' | sort
@@ -19,11 +24,8 @@ for unit in gpufleet gpufleet-ports; do
   for link in /etc/systemd/system/*.wants/"$unit@$stack.service"; do [ -L "$link" ] && echo "unit $unit@$stack"; done
 done
 [ -e "/etc/gpufleet/$stack.nft" ] && echo "rules /etc/gpufleet/$stack.nft"
-docker ps -a --format "{{.Label \"$label\"}} {{.Label \"$label.working_dir\"}}" |
-  awk -v stack="$stack" -v root="$root/" '$1 != stack && index($2, root) == 1 { exit 1 }' || exit 0
-for path in "$root/current" "$root/verified" "$root/releases"; do
-  { [ -e "$path" ] || [ -L "$path" ]; } && echo "path $path"
-done
+grep -qsx "name: $stack" "$root/current/compose.yaml" && echo "releases $root/releases"
+[ -e "$root/.gone" ] && echo "releases $root/.gone"
 """
 KEPT = r"""
 for path in "$root/.env" "$root/data" "$root/models"; do [ -e "$path" ] && du -skxD "$path"; done
@@ -39,7 +41,12 @@ def kept(lines: list[str]) -> dict[str, int]:
     return {path: int(kib) * 1024 for kib, _, path in rows if kib.isdecimal()}
 
 
-SECTIONS: list[Section[Any]] = [Section("gone", GONE, tuple[str, ...]), Section("kept", KEPT, kept)]
+SECTIONS: list[Section[Any]] = [
+    ELSEWHERE_SECTION,
+    Section("foreign", FOREIGN, tuple[str, ...]),
+    Section("gone", GONE, tuple[str, ...]),
+    Section("kept", KEPT, kept),
+]
 
 
 class StackRemains(FactBase[Remains]):

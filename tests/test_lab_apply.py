@@ -120,7 +120,9 @@ def test_a_stack_that_ends_leaves_its_data_and_nothing_else(fleet: Fleet) -> Non
     assert fleet.lab.run(HOST, "docker ps -aq; docker network ls -q --filter type=custom").stdout == ""
     more = fleet.lab.run(HOST, f"{FILES} | comm -13 /tmp/before -").stdout.split()
     assert more, "its data and its secrets"
-    assert [path for path in more if not re.match(r"/srv/gpufleet(/(data|models)(/.*)?|/[.]env)?$", path)] == []
+    assert [
+        path for path in more if not re.match(r"/srv/gpufleet(/(data|models)(/.*)?|/[.]env|/[.]lock)?$", path)
+    ] == []
     assert command(*destroy, "--yes").lines[0] == f"{HOST}  nothing to do"
     assert apply().code == 0
     assert key(fleet, HOST) == secret

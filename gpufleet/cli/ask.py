@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from contextlib import AbstractContextManager, nullcontext
@@ -21,6 +22,8 @@ _USAGE = re.compile(r"No host matches found for (--limit) pattern: (.*)|(\S+) is
 _PLACE = re.compile(r'File "((?:(?!/site-packages/)[^"<])+)", line (\d+)')
 _ERROR = re.compile(r"(?:--> pyinfra error: |(?=\w*Error: ))(.*)")
 _PYINFRA = (sys.executable, "-m", "pyinfra")
+MOST = 40  # lines
+_FINE = ("Ready: ", "Success", "No changes", "Skipped")  # no complaints about a host
 _FAR = re.compile(r"\[[^\]]+\] +models: \d")
 _ABOUT = re.compile(r"\[(?P<host>[^\]]+)\]\s+(?P<what>\S.*)")
 
@@ -73,12 +76,23 @@ def heard(said: list[str], *args: str) -> int:
         try:
             for line in child.stdout or ():
                 said.append(line)
+                if _USAGE.search(line):
+                    child.terminate()  # nothing is to be done for the hosts that were meant rightly
                 if _FAR.match(line.strip()):
                     click.echo(" ".join(line.split()), err=True)
         except BaseException:
-            child.terminate()
+            _end(child)
             raise
     return child.returncode
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """It may note what it did."""
+    child.send_signal(signal.SIGINT)
+    try:
+        child.communicate(timeout=10)
+    except subprocess.TimeoutExpired:
+        child.kill()
 
 
 def waiting(what: str) -> AbstractContextManager[object]:
@@ -138,6 +152,19 @@ def complaints(said: str) -> dict[str, str]:
         name, what = told["host"], told["what"]
         if what == "Connected":
             met.add(name)
-        else:
+        elif not what.startswith(_FINE):
             found[name] = what if name in met else f"host: cannot be reached: {what}; mend that, then run again"
     return found
+
+
+def last_words(said: str) -> dict[str, list[str]]:
+    """By host the last lines that pyinfra said of it, of the operation in which it said any."""
+    found: dict[str, tuple[int, list[str]]] = {}
+    turn = 0
+    for line in said.splitlines():
+        turn += line.startswith("--> ")
+        told = _ABOUT.fullmatch(line.strip())
+        if told and not told["what"].startswith((*_FINE, "Error: executed ")):
+            before = found.get(told["host"], (0, []))
+            found[told["host"]] = (turn, [*(before[1] if before[0] == turn else []), told["what"]][-MOST:])
+    return {name: lines for name, (_, lines) in found.items()}

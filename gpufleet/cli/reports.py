@@ -20,8 +20,12 @@ def checked(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]
     for file in files:
         if file.suffix not in FORMS:
             raise click.BadParameter(f"'{file}' ends with none of {', '.join(FORMS)}.", ctx=ctx, param=option)
-        if not file.absolute().parent.is_dir():
-            raise click.BadParameter(f"there is no folder '{file.parent}'.", ctx=ctx, param=option)
+        try:
+            file.touch()
+        except OSError as error:
+            raise click.BadParameter(f"'{file}': {error.strerror}.", ctx=ctx, param=option) from None
+        if file.is_dir():
+            raise click.BadParameter(f"'{file}' is a folder.", ctx=ctx, param=option)
     return files
 
 
@@ -57,7 +61,7 @@ def _did(host: HostReport) -> str:
 
 def _quoted(said: list[str]) -> list[str]:
     """As code: indented, so that nothing in it ends it."""
-    return [f"    {line}" for line in said]
+    return [f"    {line}" for text in said for line in text.splitlines()]
 
 
 def junit(found: Report) -> str:
@@ -69,14 +73,16 @@ def junit(found: Report) -> str:
     for name, host in found.hosts.items():
         case = ElementTree.SubElement(suite, "testcase", classname="gpufleet", name=name, time=f"{host.seconds}")
         if kind := WRONG.get(host.state):
-            ElementTree.SubElement(case, kind, message=outcome.STATES[host.state][0]).text = _plain(host)
-        ElementTree.SubElement(case, "system-out").text = "\n".join(c.what for c in host.changes)
+            ElementTree.SubElement(case, kind, message=outcome.STATES[host.state][0]).text = _plain(
+                "\n".join(outcome.lines(host))
+            )
+        ElementTree.SubElement(case, "system-out").text = _plain("\n".join(c.what for c in host.changes))
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _plain(host: HostReport) -> str:
+def _plain(text: str) -> str:
     """XML has no word for most control characters."""
-    return "".join(c for c in "\n".join(outcome.lines(host)) if c.isprintable() or c == "\n")
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")
 
 
 FORMS: dict[str, Callable[[Report], str]] = {".json": _json, ".md": markdown, ".xml": junit}
