@@ -1,6 +1,7 @@
 """The lab's hosts (`make lab-up`): those with a fake card are single_gpu, or dual_gpu by name, the others cpu.
 
-Those of `make lab-stack` have the settings of their stack."""
+Those of `make lab-stack` have the settings of their stack. GPUFLEET_LAB_HOSTS names the only ones that there shall be:
+hosts of other work at the same time would be of the same fleet."""
 
 import json
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 
 _lab = Path(os.environ.get("GPUFLEET_LAB", "/var/lib/gpufleet-lab")) / "run"
 _hosts = json.loads((_lab / "hosts.json").read_text())
+_only = os.environ.get("GPUFLEET_LAB_HOSTS", "").split()
 _stacks = json.loads((_lab / "stacks.json").read_text()) if (_lab / "stacks.json").exists() else {}
 _models = json.loads((_lab / "models.json").read_text())
 _tiny = {
@@ -37,7 +39,7 @@ def _role(name, host):
 
 
 def _hosts_of(wanted):
-    hosts = {name: h for name, h in sorted(_hosts["hosts"].items()) if wanted(name, h)}
+    hosts = {name: h for name, h in sorted(_hosts["hosts"].items()) if wanted(name, h) and (not _only or name in _only)}
     return [(name, {**_ssh, **_stacks.get(name, _settings), "ssh_hostname": h["address"]}) for name, h in hosts.items()]
 
 

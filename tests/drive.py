@@ -71,7 +71,7 @@ class Fleet:
 
     def pyinfra(self, *args: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Run:
         done = subprocess.run(
-            [PYINFRA, *args], cwd=cwd, env={**os.environ, **(env or {})}, text=True, stdin=subprocess.DEVNULL,
+            [PYINFRA, *args], cwd=cwd, env={**os.environ, **self.alone, **(env or {})}, text=True, stdin=subprocess.DEVNULL,
             capture_output=True, timeout=600, check=False,
         )  # fmt: skip
         return Run(done.returncode, done.stdout, done.stderr)
@@ -83,7 +83,13 @@ class Fleet:
         """A run that goes on while the test does something to it."""
         quiet = subprocess.DEVNULL
         command = [PYINFRA, "-y", "inventory/lab.py", *self.limit(args), *args, "deploy.py"]
-        return subprocess.Popen(command, cwd=ROOT, stdin=quiet, stdout=quiet, stderr=quiet)
+        env = {**os.environ, **self.alone}
+        return subprocess.Popen(command, cwd=ROOT, env=env, stdin=quiet, stdout=quiet, stderr=quiet)
+
+    @property
+    def alone(self) -> dict[str, str]:
+        """The inventory has no hosts of other tests."""
+        return {"GPUFLEET_LAB_HOSTS": " ".join(self.wanted)}
 
     def limit(self, args: tuple[str, ...]) -> list[str]:
         """Other hosts of the lab are none of this fleet's business."""
