@@ -71,8 +71,8 @@ class Fleet:
 
     def pyinfra(self, *args: str, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Run:
         done = subprocess.run(
-            [PYINFRA, *args], cwd=cwd, env={**os.environ, **self.alone, **(env or {})}, text=True, stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=600, check=False,
+            [PYINFRA, *args], cwd=cwd, env={**os.environ, **self.alone, **(env or {})}, text=True,
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False,
         )  # fmt: skip
         return Run(done.returncode, done.stdout, done.stderr)
 

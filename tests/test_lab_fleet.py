@@ -135,7 +135,7 @@ def test_the_secret_of_the_queue_is_one_and_nowhere_else(velesio: Velesio) -> No
 
 def test_a_job_waits_for_a_worker_that_is_away(velesio: Velesio) -> None:
     for host in (FIRST, SECOND):
-        velesio.docker(host, "stop -t 0 velesio-llm-worker-1")
+        velesio.docker(host, "kill velesio-llm-worker-1")  # it has no time to sign off
     with ThreadPoolExecutor() as pool:
         asking: Future[str] = pool.submit(velesio.ask)
         velesio.docker(SECOND, "start velesio-llm-worker-1")
