@@ -16,12 +16,11 @@ from pyinfra.context import host
 
 from ..errors import Problem, Refused
 from ..facts.remains import StackRemains
-from ..facts.section import ENGINE
 from ..render.ports import name as table
 from ..schema import Remains, Settings, read
 from . import journal as journals
 from .fleet import own_data
-from .observe import hurry
+from .observe import hurry, speaking
 from .script import alone, script
 from .site import refuse
 
@@ -65,5 +64,4 @@ def ended(stack: str, root: str, engine: str, gone: tuple[str, ...]) -> Generato
     if not gone:
         host.noop(f"nothing of {stack}")
         return
-    told = script("destroy", stack=stack, root=root, table=table(stack))
-    yield f"engine={engine}\n{ENGINE}{alone(root)}{told}"
+    yield speaking(engine, alone(root) + script("destroy", stack=stack, root=root, table=table(stack)))

@@ -38,12 +38,15 @@ def doctor(report: str | None = None, page: str | None = None) -> None:
     """Check this host; the last one prints the report of them all."""
     hurry(host)
     found = gathered(host, _CHECKED, _check(host), AWAY)
-    for line in text(found) if found else ():
+    if not found:
+        return
+    lines = text(found)
+    for line in lines:
         logger.info(line)
-    if found and report:
+    if report:
         write(Path(report), json.dumps(data(found), indent=1) + "\n")
-    if found and page:
-        write(Path(page), "".join(f"{line}\n" for line in text(found)))
+    if page:
+        write(Path(page), "".join(f"{line}\n" for line in lines))
 
 
 def _check(host: Host) -> Checked:

@@ -13,6 +13,7 @@ from pyinfra.context import host
 
 from ..errors import Refused
 from ..schema import HostForecast, HostStock, Noun
+from .journal import meant
 from .observe import hurry
 from .site import unexpected
 
@@ -57,9 +58,7 @@ def looked(host: Host, look: Callable[[Host], TellsT | None], kind: type[TellsT]
 
 def _unreachable(host: Host) -> set[str]:
     """Hosts of this run that we could not log in to."""
-    state = host.state
-    wanted = state.limit_hosts if isinstance(state.limit_hosts, list) else list(state.inventory)
-    return {h.name for h in wanted} - {h.name for h in state.activated_hosts}
+    return {h.name for h in meant(host.state)} - {h.name for h in host.state.activated_hosts}
 
 
 def write(file: Path, text: str) -> None:

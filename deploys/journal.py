@@ -10,14 +10,13 @@ import json
 import time
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
 from typing_extensions import override
 
 LINES = 40  # of what an operation that failed has said
-_OPEN: WeakKeyDictionary[State, Journal] = WeakKeyDictionary()
+_OPEN: dict[State, Journal] = {}
 
 
 class Journal(BaseStateCallback):
@@ -66,11 +65,15 @@ def begin(state: State, file: str) -> None:
     """Write a journal of this run, once for all its hosts."""
     if state not in _OPEN:
         _OPEN[state] = journal = Journal(Path(file))
-        limit = state.limit_hosts if isinstance(state.limit_hosts, list) else list(state.inventory)
-        for host in limit:
+        for host in meant(state):
             journal.note(host, "meant")
         state.add_callback_handler(journal)
         atexit.register(journal.ended, state)  # pyinfra ends in the middle of an operation that fails on all hosts
+
+
+def meant(state: State) -> list[Host]:
+    """The hosts of this run, those that cannot be reached too."""
+    return state.limit_hosts if isinstance(state.limit_hosts, list) else list(state.inventory)
 
 
 def wanted(host: Host) -> bool:

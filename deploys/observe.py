@@ -100,7 +100,12 @@ def ran(host: Host, command: str, shown: bool = False) -> tuple[bool, CommandOut
 
 def spoken(plan: Plan, command: str) -> str:
     """``command``, whose `docker` speaks to the host's engine."""
-    return f"engine={plan.provision.engine}\n{ENGINE}{command}"
+    return speaking(plan.provision.engine, command)
+
+
+def speaking(engine: str, command: str) -> str:
+    """The same, by the engine's name."""
+    return f"engine={engine}\n{ENGINE}{command}"
 
 
 def observed(host: Host, target: Target) -> HostState | None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from . import options, outcome, reports, text
-from .codes import worst
+from . import options, outcome, reports
 from .run import run
 
 
@@ -34,8 +33,4 @@ def apply(
     found = run("apply", inventory, limit, data)
     for file in files:
         reports.write(file, found)
-    if as_json:
-        click.echo(found.model_dump_json(indent=1))
-    elif not quiet or {h.state for h in found.hosts.values()} != {"same"}:
-        outcome.show(text.console(), found)
-    return worst(h.state for h in found.hosts.values())
+    return outcome.told(found, as_json, quiet)

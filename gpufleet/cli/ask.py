@@ -50,15 +50,15 @@ def ask(
         check_read(said, inventory, "--> Connecting to hosts" in said or report.exists())
         found = kind.model_validate_json(report.read_text()) if report.exists() else kind(hosts={})
     found = completed(found, said)
-    if not found.hosts and not code:
-        raise empty(inventory)
     if not found.hosts:
-        raise unasked(said)
+        raise nobody(inventory, code, said)
     return found
 
 
-def unasked(said: str) -> Unasked:
-    """Why no host was asked, of all that pyinfra ``said``."""
+def nobody(inventory: str, code: int, said: str) -> Unasked:
+    """Why no host was asked, of all that pyinfra ``said`` and its exit code."""
+    if not code:
+        return empty(inventory)
     errors = _ERROR.findall(said)
     what = f" {errors[-1]}; mend that, then run again" if errors else f"\n{said.strip()}"
     return Unasked(f"pyinfra ended before it had asked any host:{what}")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from . import options, outcome, text
-from .codes import worst
+from . import options, outcome
 from .run import run
 
 
@@ -23,8 +22,4 @@ def destroy(inventory: str, limit: tuple[str, ...], data: tuple[str, ...], sure:
     if not limit:
         raise click.UsageError("name the hosts: --limit HOST, or --limit '*' for all.", click.get_current_context())
     found = run("destroy", inventory, limit, data, *(["sure=true"] if sure else []))
-    if as_json:
-        click.echo(found.model_dump_json(indent=1))
-    else:
-        outcome.show(text.console(), found)
-    return worst(h.state for h in found.hosts.values())
+    return outcome.told(found, as_json)

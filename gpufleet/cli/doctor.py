@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from . import options
-from .ask import check_read, complaints, empty, heard, unasked, waiting
+from .ask import check_read, complaints, heard, nobody, waiting
 from .ask import options as spelled
 from .codes import worst
 
@@ -45,7 +45,7 @@ def _none(said: str, inventory: str, code: int) -> int:
     """No host could be asked: a line of each. Raises Unasked where pyinfra ended before that."""
     found = complaints(said)
     if not found:
-        raise empty(inventory) if not code else unasked(said)
+        raise nobody(inventory, code, said)
     for name, why in found.items():
         click.echo(f"{name}: {why}", err=True)
     return worst(["failed"])

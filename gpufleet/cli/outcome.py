@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import click
 from rich.console import Console
 from rich.text import Text
 
 from ..schema import HostReport, Report
-from . import words
+from . import text, words
+from .codes import worst
 
 STATES = {
     "same": ("nothing to do", "green"),
@@ -19,6 +21,16 @@ STATES = {
     "asked": ("would end; add --yes", "yellow"),
     "stopped": ("ended before it was done", "red"),
 }
+
+
+def told(found: Report, as_json: bool, quiet: bool = False) -> int:
+    """Print a report, ``quiet``: unless there was nothing to do; the exit code."""
+    states = {host.state for host in found.hosts.values()}
+    if as_json:
+        click.echo(found.model_dump_json(indent=1))
+    elif not quiet or states != {"same"}:
+        show(text.console(), found)
+    return worst(states)
 
 
 def show(console: Console, found: Report) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import __version__
 from ..schema import HostReport, Report
-from .ask import check_read, complaints, empty, heard, last_words, options, unasked, waiting
+from .ask import check_read, complaints, heard, last_words, nobody, options, waiting
 
 LAST = ("Summary", "End the stack")  # the operations that a host is done with
 Event = Mapping[str, Any]
@@ -39,7 +39,7 @@ def run(deploy: str, inventory: str, limit: tuple[str, ...], data: tuple[str, ..
         check_read(said, inventory, "--> Connecting to hosts" in said)
     hosts = hosts_of(events, said)
     if not hosts:
-        raise empty(inventory) if not code else unasked(said)
+        raise nobody(inventory, code, said)
     return Report(
         programs={"gpufleet": __version__, "pyinfra": version("pyinfra")},
         started=datetime.fromtimestamp(begun, UTC).isoformat(timespec="seconds"),
