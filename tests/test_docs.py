@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from gpufleet import cli
 from gpufleet.catalog import OURS, Catalog, findings
 from gpufleet.deploys.fleet import own_data
 from gpufleet.plan import ROLES, roles, want
@@ -98,7 +96,7 @@ def test_the_published_schemas_are_the_reports() -> None:
     assert {path: path.read_text() for path in schemas()} == schemas()
 
 
-def _blocks(language: str) -> list[tuple[str, str]]:
+def blocks(language: str) -> list[tuple[str, str]]:
     """(file, block) of all fenced blocks of a language in the docs."""
     docs = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "stacks").glob("*.md"))]
     files = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *docs]
@@ -106,7 +104,7 @@ def _blocks(language: str) -> list[tuple[str, str]]:
     return list(found)
 
 
-@pytest.mark.parametrize(("file", "block"), [b for b in _blocks("python") if "import" not in b[1]])
+@pytest.mark.parametrize(("file", "block"), [b for b in blocks("python") if "import" not in b[1]])
 def test_settings_in_the_docs_are_accepted(
     file: str, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,7 +125,7 @@ def test_settings_in_the_docs_are_accepted(
         assert want(mine, {**stack, **own_data(told)}, groups, locking=True)
 
 
-@pytest.mark.parametrize(("file", "block"), _blocks("yaml"))
+@pytest.mark.parametrize(("file", "block"), blocks("yaml"))
 def test_stacks_and_services_in_the_docs_are_accepted(file: str, block: str, tmp_path: Path) -> None:
     entry = yaml.safe_load(block)
     if "image" in entry or "build" in entry:
@@ -139,7 +137,7 @@ def test_stacks_and_services_in_the_docs_are_accepted(file: str, block: str, tmp
 
 def test_the_catalog_in_the_docs_is_accepted(tmp_path: Path) -> None:
     """A service with a kept file, and its template."""
-    for _, block in (*_blocks("yaml"), *_blocks("jinja")):
+    for _, block in (*blocks("yaml"), *blocks("jinja")):
         if path := re.match(r"# (catalog/[\w./-]+\w)", block):
             (tmp_path / path[1]).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path[1]).write_text(block)
@@ -167,7 +165,7 @@ def test_make_targets_in_the_docs_exist() -> None:
 
 def test_facts_in_the_docs_can_be_printed() -> None:
     """Each `pyinfra ... fact NAME` of the docs, against this machine."""
-    text = "\n".join(block for _, block in _blocks("sh"))
+    text = "\n".join(block for _, block in blocks("sh"))
     names = sorted(set(re.findall(r"fact (gpufleet\.[\w.]+)", text)))
     assert names
     for name in names:
@@ -177,39 +175,8 @@ def test_facts_in_the_docs_can_be_printed() -> None:
         assert '"@local"' in run.stdout + run.stderr
 
 
-EXPORTS = [line for _, block in _blocks("sh") for line in block.splitlines() if line.startswith("gpufleet export")]
-
-
-@pytest.mark.parametrize("line", EXPORTS)
-def test_exports_in_the_docs_work(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(shlex.split(line)[1:]) == 0
-    assert list(tmp_path.glob("*/Chart.yaml"))
-
-
-def _commands() -> list[str]:
-    """Every `gpufleet ...` that the docs give to be typed, or to be copied."""
-    text = "\n".join([*(block for _, block in _blocks("sh")), *(f.read_text() for f in (ROOT / "docs/ci").iterdir())])
-    return re.findall(r"(?<![\w./`-])gpufleet ([a-z][^#|&\n]*)", text)
-
-
-@pytest.mark.parametrize("line", sorted({*_commands()}))
-def test_commands_in_the_docs_are_commands(line: str) -> None:
-    known: Any = cli.command
-    words = shlex.split(line.replace("[", "").replace("]", ""))
-    while hasattr(known, "commands"):
-        known = known.commands[words.pop(0)]
-    options = {name for option in known.params for name in (*option.opts, *option.secondary_opts)}
-    assert {word.partition("=")[0] for word in words if word.startswith("-")} <= options
-
-
-@pytest.mark.parametrize("file", ["github.yml", "gitlab.yml"])
-def test_pipelines_in_the_docs_can_be_read(file: str) -> None:
-    assert yaml.safe_load((ROOT / "docs" / "ci" / file).read_text())
-
-
 def test_values_in_the_docs_are_taken(helm: Path, tmp_path: Path) -> None:
-    (block,) = (text for file, text in _blocks("text") if file == "kubernetes.md" and text.startswith("services:"))
+    (block,) = (text for file, text in blocks("text") if file == "kubernetes.md" and text.startswith("services:"))
     (tmp_path / "mine.yaml").write_text(block)
     folder = charts.written(charts.charted(charts.planned("starter", "cuda")), tmp_path / "chart")
     found = charts.templated(helm, folder, "-f", str(tmp_path / "mine.yaml"))
